@@ -1,0 +1,87 @@
+"""`promptopt optimize --batch`: a file of prompts in, a file of rewrites out, in order, resumable."""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from promptopt.errors import InvalidInput, PromptoptError, RewriteFailed
+from promptopt.files import read_text
+from promptopt.optimizer import BATCH, Optimizer
+
+
+def rewrite_file(optimizer: Optimizer, source: Path, output: Path) -> int:
+    """Rewrites every row of `source` that `output` does not hold yet; returns the exit status.
+
+    A row that cannot be rewritten is written with "optimized_prompt": null and its error, and the status is that of RewriteFailed.
+    Raises InvalidInput when a file is unusable; `output` is then as it was.
+    """
+    texts = read_rows(source)
+    done, failed = _resume(output, texts)
+    with output.open("a", encoding="utf-8") as file, tqdm(total=len(texts), initial=done, unit="prompt", file=sys.stderr) as bar:
+        for start in range(done, len(texts), BATCH):
+            chunk = texts[start : start + BATCH]
+            for text, row in zip(chunk, _rows(optimizer, chunk), strict=True):
+                file.write(json.dumps({"text": text, **row}, ensure_ascii=False) + "\n")
+                failed += row["optimized_prompt"] is None
+                bar.update()
+            file.flush()
+    if failed:
+        print(f'promptopt: {failed} of {len(texts)} prompts were not rewritten; their rows in {output} say why ("error").', file=sys.stderr)
+    return RewriteFailed.exit_status if failed else 0
+
+
+def read_rows(path: Path) -> list[str]:
+    """The "text" of every row of a JSON lines file. Raises InvalidInput naming the first bad line."""
+    texts = []
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        row = _object(line)
+        if row is None or not isinstance(row.get("text"), str):
+            raise InvalidInput(f'{path}, line {number}: not an object with a string "text".', "Mend that line; nothing was written.")
+        texts.append(row["text"])
+    return texts
+
+
+def _rows(optimizer: Optimizer, texts: list[str]) -> Iterator[dict[str, Any]]:
+    for result in optimizer.batch(texts):
+        if isinstance(result, PromptoptError):
+            yield {"optimized_prompt": None, "error": str(result)}
+        else:
+            row = asdict(result)
+            yield {"optimized_prompt": row.pop("text"), **row}
+
+
+def _resume(output: Path, texts: list[str]) -> tuple[int, int]:
+    """How many rows `output` already holds, and how many of these failed; a half-written last row is cut off.
+
+    Raises InvalidInput when it holds anything else.
+    """
+    if not output.exists():
+        return 0, 0
+    content = output.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    rows = [_object(line) for line in whole.decode("utf-8", errors="replace").split("\n")[:-1]]
+    for number, row in enumerate(rows):
+        if row is None or number >= len(texts) or row.get("text") != texts[number] or "optimized_prompt" not in row:
+            raise InvalidInput(
+                f"{output}, line {number + 1} is not the rewrite of the same line of the input.",
+                "Give another --output, or delete this one.",
+            )
+    if len(whole) < len(content):
+        with output.open("r+b") as file:
+            file.truncate(len(whole))
+    return len(rows), sum(row is not None and row["optimized_prompt"] is None for row in rows)
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None

@@ -1,0 +1,138 @@
+"""What an adapter is on disk: a PEFT folder with `promptopt.json` beside it, and the base it belongs to."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from promptopt.codec import Codec, Table
+from promptopt.errors import BundleError
+from promptopt.vocabulary import Vocabulary
+
+FORMAT = 1
+MANIFEST = "promptopt.json"
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", MANIFEST)
+BASE_FILES = ("config.json", "model.safetensors", "spiece.model")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Turns the mean log probability of a rewrite's pieces into a probability: sigmoid(slope * mean + intercept)."""
+
+    slope: float
+    intercept: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """The content of `promptopt.json`."""
+
+    base: str
+    "Name or path of the base the adapter was trained on."
+    base_sha256: str
+    "Hash of the base's model.safetensors."
+    style: str
+    "Name of the form the adapter writes."
+    prefix: tuple[str, ...]
+    "Pieces ahead of every prompt."
+    codec: Table
+    "Which pieces point, and what at."
+    read_limit: int
+    "Pieces of a prompt that the network reads."
+    write_limit: int
+    "Pieces of a rewrite at most."
+    temperature: float
+    "At which variants are drawn."
+    calibration: Calibration | None = None
+    "Of the confidence; None until it is fitted."
+    data_sha256: str = ""
+    "Hash of the training file."
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    "Held-out figures of the training run."
+    extra_ids: int = 0
+    "Sentinels that follow the vocabulary's own pieces, as in T5."
+
+    def write(self, folder: Path) -> None:
+        """Writes `promptopt.json` into `folder`."""
+        text = json.dumps({"format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False)
+        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Manifest":
+        """Reads `promptopt.json`. Raises BundleError when it is of a newer format or malformed."""
+        data = read_json(folder / MANIFEST)
+        found = data.pop("format", None)
+        if found != FORMAT:
+            raise BundleError(f"{folder} has manifest format {found}; this version reads format {FORMAT}.", "Upgrade promptopt.")
+        try:
+            data["codec"] = Table.from_json(data["codec"])
+            data["prefix"] = tuple(data["prefix"])
+            data["calibration"] = Calibration(**data["calibration"]) if data.get("calibration") else None
+            return cls(**data)
+        except (KeyError, TypeError) as error:
+            raise BundleError(f"{folder / MANIFEST} is malformed ({error}).", "Fetch the adapter again.") from error
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An adapter and its base, both on disk and complete."""
+
+    name: str
+    adapter: Path
+    base: Path
+    manifest: Manifest
+
+    def codec(self) -> Codec:
+        """The codec for this adapter. Raises BundleError when the vocabulary lacks a piece."""
+        vocabulary = Vocabulary(self.base / "spiece.model", self.manifest.extra_ids)
+        return Codec(vocabulary, self.manifest.codec, [vocabulary.id(piece) for piece in self.manifest.prefix])
+
+
+def builtin_folder() -> Path:
+    """Where the models that ship with the package are."""
+    return Path(str(resources.files("promptopt"))) / "models"
+
+
+def builtin_adapters() -> list[str]:
+    """Names of the adapters that ship with the package."""
+    return sorted(folder.name for folder in builtin_folder().iterdir() if (folder / MANIFEST).is_file())
+
+
+def load_bundle(adapter: str) -> Bundle:
+    """The bundle of a built-in adapter or of an adapter folder. Raises BundleError saying what is missing."""
+    folder = builtin_folder() / adapter if adapter in builtin_adapters() else Path(adapter).expanduser()
+    if not folder.is_dir():
+        raise BundleError(f"There is no adapter {adapter!r}.", f"Give a folder, or one of: {', '.join(builtin_adapters())}.")
+    _check_files(folder, ADAPTER_FILES)
+    manifest = Manifest.read(folder)
+    base = base_folder(manifest.base)
+    return Bundle(adapter, folder.resolve(), base, manifest)
+
+
+def base_folder(name: str, needed: tuple[str, ...] = BASE_FILES) -> Path:
+    """The folder of a built-in base, or of a base given by path. Raises BundleError when it lacks one of the `needed` files."""
+    builtin = builtin_folder() / name
+    folder = builtin if "/" not in name and builtin.is_dir() else Path(name).expanduser()
+    if not folder.is_dir():
+        raise BundleError(f"There is no base {name!r}.", "Give the folder of a T5, or the name of a built-in base: promptopt-mini.")
+    _check_files(folder, needed)
+    return folder.resolve()
+
+
+def _check_files(folder: Path, names: tuple[str, ...]) -> None:
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise BundleError(f"{folder} lacks {', '.join(missing)}.", "It is no complete model folder; fetch or make it again.")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file. Raises BundleError when it is none."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} cannot be read ({error}).", "Fetch or make it again.") from error
+    if not isinstance(data, dict):
+        raise BundleError(f"{path} does not hold a JSON object.", "Fetch or make it again.")
+    return data

@@ -1,0 +1,121 @@
+"""The command `promptopt`: one-shot use in a shell. Standard output carries the result and nothing else."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from promptopt import __version__
+from promptopt.errors import Cancelled, InvalidInput, PromptoptError
+from promptopt.files import read_text
+from promptopt.settings import Settings
+
+EPILOG = """\
+examples:
+  promptopt optimize "create function"
+  git log -1 --format=%B | promptopt optimize
+  promptopt optimize --file prompt.txt --json
+  promptopt optimize -n 3 "plan a workshop on testing"
+  promptopt optimize --batch in.jsonl --output out.jsonl
+  promptopt optimize --adapter_path ./checkpoints/lora_model/final_adapter --prompt "create function"
+
+exit status:
+  0    done
+  2    the prompt, a file or an option is not usable
+  3    a model is missing or damaged
+  4    the network wrote nothing acceptable (in a batch: for at least one row)
+  130  cancelled
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command."""
+    root = argparse.ArgumentParser(prog="promptopt", description="Turns a vague prompt into a structured one, on this machine.")
+    root.add_argument("--version", action="version", version=f"promptopt {__version__}")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    optimize = commands.add_parser(
+        "optimize",
+        help="rewrite a prompt",
+        description="Rewrites a prompt given as an argument, in a file, or on standard input.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    source = optimize.add_mutually_exclusive_group()
+    source.add_argument("text", nargs="?", metavar="TEXT", help="the prompt")
+    source.add_argument("--prompt", metavar="TEXT", help="the prompt, as an option")
+    source.add_argument("--file", type=Path, metavar="PATH", help="read the prompt from a file")
+    source.add_argument("--batch", type=Path, metavar="IN.jsonl", help='rewrite every row {"text": …} of a file; needs --output')
+    optimize.add_argument(
+        "--output", type=Path, metavar="OUT.jsonl", help="where the rows of --batch go; rows already there are not done again"
+    )
+    optimize.add_argument("-n", "--variants", type=_positive, default=1, metavar="N", help="print N different rewrites, the surest first")
+    optimize.add_argument("--json", action="store_true", help="print JSON: optimized_prompt, confidence, tokens, seconds")
+    optimize.add_argument(
+        "--adapter_path", "--adapter-path", "--adapter", dest="adapter", default=Settings().adapter, metavar="ADAPTER",
+        help="built-in adapter or adapter folder (default: %(default)s)",
+    )  # fmt: skip
+    optimize.add_argument("--threads", type=int, default=Settings().threads, metavar="N", help="processor threads; 0 chooses (default)")
+    return root
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit status; failures are one line on standard error."""
+    options = parser().parse_args(arguments)
+    try:
+        return optimize(options)
+    except PromptoptError as error:
+        print(f"promptopt: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("promptopt: cancelled.", file=sys.stderr)
+        return Cancelled.exit_status
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def optimize(options: argparse.Namespace) -> int:
+    """`promptopt optimize`."""
+    from promptopt.optimizer import Optimizer
+
+    if options.output and not options.batch:
+        raise InvalidInput("--output belongs to --batch.", "Without it the result goes to standard output.")
+    optimizer = Optimizer(Settings(adapter=options.adapter, threads=options.threads))
+    if options.batch:
+        from promptopt.batch import rewrite_file
+
+        if not options.output:
+            raise InvalidInput("--batch needs --output.", "Say where the rewrites go: --output OUT.jsonl")
+        return rewrite_file(optimizer, options.batch, options.output)
+    prompt = read_prompt(options)
+    rewrites = optimizer.variants(prompt, options.variants) if options.variants > 1 else [optimizer.optimize(prompt)]
+    if options.json:
+        rows = [{"optimized_prompt": row.pop("text"), **row} for row in map(asdict, rewrites)]
+        print(json.dumps(rows[0] if options.variants == 1 else rows, ensure_ascii=False, indent=1))
+    else:
+        print("\n\n---\n\n".join(rewrite.text for rewrite in rewrites))
+    return 0
+
+
+def read_prompt(options: argparse.Namespace) -> str:
+    """The prompt from wherever it was given, without the white space around it. Raises InvalidInput."""
+    text = options.text if options.text is not None else options.prompt
+    if text is not None:
+        return str(text).strip()
+    if options.file:
+        return read_text(options.file).strip()
+    if sys.stdin is None or sys.stdin.isatty():
+        raise InvalidInput("There is no prompt.", 'Give one: promptopt optimize "create function"')
+    try:
+        return sys.stdin.buffer.read().decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"Standard input is not UTF-8 (byte {error.start}).", "Convert it first, for instance with iconv.") from error
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 20:
+        raise argparse.ArgumentTypeError("between 1 and 20")
+    return number

@@ -1,0 +1,92 @@
+"""A model ready to run: its compiled form is made once, in a process of its own, and kept in the cache."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from promptopt.bundle import Bundle, Manifest, load_bundle
+from promptopt.codec import Codec
+from promptopt.engine.protocol import Engine
+from promptopt.errors import BundleError
+from promptopt.settings import Settings
+
+COMPILER = 1
+QUANTIZATION = "int8"
+_COMPLETE = "model.bin"
+
+
+@dataclass(frozen=True)
+class Model:
+    """All that a rewrite needs: what the adapter says of itself, its codec, and the network."""
+
+    manifest: Manifest
+    codec: Codec
+    engine: Engine
+
+
+def load_model(settings: Settings) -> Model:
+    """The adapter that the settings name, on the CPU engine; compiled first where that was not done yet. Raises BundleError."""
+    from promptopt.engine.compiled import CompiledEngine
+
+    bundle = load_bundle(settings.adapter)
+    codec = bundle.codec()
+    return Model(bundle.manifest, codec, CompiledEngine(compiled_folder(bundle), codec.vocabulary, settings.threads))
+
+
+def cache_folder() -> Path:
+    """Where compiled models are kept."""
+    return user_cache_path("promptopt", appauthor=False)
+
+
+def compiled_folder(bundle: Bundle, cache: Path | None = None) -> Path:
+    """The folder of the compiled form of `bundle`, made now if it is not there; it appears complete or not at all."""
+    home = (cache or cache_folder()) / "compiled"
+    folder = home / cache_key(bundle)
+    if (folder / _COMPLETE).is_file():
+        return folder
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix="partial-", dir=home))
+    except OSError as error:
+        raise BundleError(
+            f"The cache {home} cannot be written ({error}).", "Free space there, or set XDG_CACHE_HOME to another folder."
+        ) from error
+    try:
+        _compile(bundle, partial)
+        _publish(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def cache_key(bundle: Bundle) -> str:
+    """Changes with the base, the adapter and the way they are compiled."""
+    digest = hashlib.sha256(f"{COMPILER} {QUANTIZATION} ".encode())
+    for file in (bundle.base / "config.json", bundle.base / "spiece.model", bundle.base / "model.safetensors"):
+        digest.update(file.read_bytes())
+    for file in (bundle.adapter / "adapter_config.json", bundle.adapter / "adapter_model.safetensors"):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def _compile(bundle: Bundle, folder: Path) -> None:
+    command = [sys.executable, "-m", "promptopt.engine.compiler", str(bundle.adapter), str(folder), QUANTIZATION]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode != 0 or not (folder / _COMPLETE).is_file():
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise BundleError(f"The adapter {bundle.name!r} could not be compiled: {last}", "Check that it was trained on this base.")
+
+
+def _publish(partial: Path, folder: Path) -> None:
+    """Renames the finished folder into place; another process may have been first, which is as good."""
+    try:
+        partial.rename(folder)
+    except OSError:
+        if not (folder / _COMPLETE).is_file():
+            raise

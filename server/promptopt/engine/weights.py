@@ -1,0 +1,50 @@
+"""The weights of a T5 with its adapter merged in, as numpy arrays, without torch."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from promptopt.errors import BundleError
+
+Weights = dict[str, NDArray[np.float32]]
+_PREFIX = "base_model.model."
+
+
+def load_weights(path: Path) -> Weights:
+    """All tensors of a safetensors file as float32. Raises BundleError when it is damaged."""
+    try:
+        return {name: tensor.astype(np.float32) for name, tensor in load_file(path).items()}
+    except (OSError, SafetensorError) as error:
+        raise BundleError(f"{path} is damaged or cannot be read ({error}).", "Fetch or install it again.") from error
+
+
+def merge_adapter(weights: Weights, adapter: Weights, config: Mapping[str, Any]) -> Weights:
+    """`weights` with the low-rank updates of a LoRA adapter added.
+
+    Raises BundleError for an adapter of another kind, or one whose tensors do not fit this base.
+    """
+    scale = _scale(config)
+    merged = dict(weights)
+    for name, down in adapter.items():
+        if name.endswith(".lora_B.weight"):
+            continue
+        target = name.removeprefix(_PREFIX).replace(".lora_A.weight", ".weight")
+        up = adapter.get(name.replace(".lora_A.", ".lora_B."))
+        if not name.endswith(".lora_A.weight") or up is None:
+            raise BundleError(f"The adapter holds a tensor that is no LoRA update: {name}.", "Only plain LoRA adapters can be compiled.")
+        if target not in merged or merged[target].shape != (up.shape[0], down.shape[1]):
+            raise BundleError(f"The adapter does not fit its base: {target}.", "Check which base the adapter was trained on.")
+        merged[target] = merged[target] + scale * (up @ down)
+    return merged
+
+
+def _scale(config: Mapping[str, Any]) -> float:
+    if config.get("peft_type") != "LORA" or config.get("use_dora"):
+        raise BundleError(f"The adapter is of kind {config.get('peft_type')}, not plain LoRA.", "Train it with: promptopt-train lora")
+    rank = int(config["r"])
+    return float(config["lora_alpha"] / (np.sqrt(rank) if config.get("use_rslora") else rank))

@@ -1,0 +1,47 @@
+"""Every failure a user can see: what happened, why, and the next step."""
+
+
+class PromptoptError(Exception):
+    """Base of all user-visible failures.
+
+    `code` is stable and machine-readable; `exit_status` is what the command line returns; `hint` is the next step.
+    """
+
+    code = "error"
+    exit_status = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class InvalidInput(PromptoptError):
+    """The prompt or the file given cannot be worked on."""
+
+    code = "invalid_input"
+    exit_status = 2
+
+
+class BundleError(PromptoptError):
+    """A base or an adapter on disk is missing, damaged or not supported."""
+
+    code = "bundle"
+    exit_status = 3
+
+
+class RewriteFailed(PromptoptError):
+    """The network's output is not an acceptable rewrite; the prompt is left as it was."""
+
+    code = "rewrite_failed"
+    exit_status = 4
+
+
+class Cancelled(PromptoptError):
+    """The work was stopped at the user's request."""
+
+    code = "cancelled"
+    exit_status = 130

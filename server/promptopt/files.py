@@ -1,0 +1,15 @@
+"""Text files that a user names."""
+
+from pathlib import Path
+
+from promptopt.errors import InvalidInput
+
+
+def read_text(path: Path) -> str:
+    """The content of a UTF-8 file. Raises InvalidInput when it cannot be had."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read ({error.strerror}).", "Check the path.") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{path} is not UTF-8 (byte {error.start}).", "Save it as UTF-8.") from error

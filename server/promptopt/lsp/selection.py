@@ -1,0 +1,53 @@
+"""What of a document is to be rewritten, and where it stands when the rewrite is there."""
+
+import re
+from dataclasses import dataclass
+
+_BLANK_LINE = re.compile(r"(?:\r\n|\n|\r)[ \t]*(?:\r\n|\n|\r)")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The prompt `text` at offset `start` of a document."""
+
+    start: int
+    text: str
+
+    @property
+    def end(self) -> int:
+        """The offset behind the prompt."""
+        return self.start + len(self.text)
+
+
+def select(document: str, start: int, end: int) -> Selection | None:
+    """The prompt in `document[start:end]` without the white space around it; None where nothing is selected.
+
+    A selection of a single character is widened to its paragraph: Helix always selects at least the character under the cursor.
+    """
+    start, end = min(start, end), max(start, end)
+    if start == end:
+        return None
+    if end - start == 1 or document[start:end] == "\r\n":
+        start, end = _paragraph(document, start)
+    text = document[start:end]
+    start += len(text) - len(text.lstrip())
+    return Selection(start, text.strip()) if text.strip() else None
+
+
+def anchored(document: str, selection: Selection) -> Selection | None:
+    """Where the selected text stands in `document` now: at its old place, or at the only place that has it; None elsewhere."""
+    if document.startswith(selection.text, selection.start):
+        return selection
+    if document.count(selection.text) == 1:
+        return Selection(document.index(selection.text), selection.text)
+    return None
+
+
+def _paragraph(document: str, offset: int) -> tuple[int, int]:
+    """Start and end of the paragraph around `offset`: up to the blank lines before and behind it."""
+    start = 0
+    for blank in _BLANK_LINE.finditer(document):
+        if blank.start() >= offset:
+            return start, blank.start()
+        start = blank.end()
+    return start, len(document)

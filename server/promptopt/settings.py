@@ -1,0 +1,68 @@
+"""Every setting, declared once. The README's table, the command line and the editors' clients follow from here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, get_type_hints
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a user can set, as `promptopt.<camelCase name>` in an editor."""
+
+    adapter: str = "golden"
+    "Which adapter writes: the name of a built-in one, or the folder of your own."
+
+    threads: int = 0
+    "Processor threads for the network; 0 chooses what suits its size."
+
+    log_level: str = "warning"
+    "What the language server logs: error, warning, info or debug. Prompts are never logged."
+
+
+LOG_LEVELS = ("error", "warning", "info", "debug")
+_RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "adapter": (lambda value: bool(value.strip()), "a name or a folder"),
+    "threads": (lambda value: 0 <= value <= 256, "between 0 and 256"),
+    "log_level": (lambda value: value in LOG_LEVELS, f"one of {', '.join(LOG_LEVELS)}"),
+}
+
+
+def camel_case(name: str) -> str:
+    """`log_level` as `logLevel`."""
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
+def parse_settings(data: Any, base: Settings | None = None) -> tuple[Settings, list[str]]:
+    """Settings from an editor's JSON over `base`, and a sentence for each value that was wrong and so left as it was.
+
+    Unknown keys are reported too; null means "not set".
+    """
+    base = base or Settings()
+    if data is None:
+        return base, []
+    if not isinstance(data, Mapping):
+        return base, [f"The promptopt settings should be an object, not {data!r}; they are ignored."]
+    types = get_type_hints(Settings)
+    names = {camel_case(field.name): field.name for field in fields(Settings)}
+    values = {field.name: getattr(base, field.name) for field in fields(Settings)}
+    problems = []
+    for key, value in data.items():
+        name = names.get(key)
+        if name is None:
+            problems.append(f"promptopt.{key} is no setting; known are {', '.join(sorted(names))}.")
+        elif value is not None:
+            problem = _problem(name, value, types[name])
+            if problem:
+                problems.append(f"promptopt.{key} {problem}; {values[name]!r} is used.")
+            else:
+                values[name] = value
+    return Settings(**values), problems
+
+
+def _problem(name: str, value: Any, kind: type) -> str:
+    """What is wrong with a value; empty when nothing is."""
+    if isinstance(value, bool) or not isinstance(value, kind):
+        return f"should be of type {kind.__name__}, not {value!r}"
+    allowed, expected = _RULES[name]
+    return "" if allowed(value) else f"should be {expected}, not {value!r}"

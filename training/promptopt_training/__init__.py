@@ -1,0 +1,1 @@
+"""Makes adapters for promptopt: data, base, LoRA, evaluation."""

@@ -1,0 +1,129 @@
+"""The command `promptopt-train`: data, vocabulary, base, adapter, evaluation."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from promptopt import __version__
+from promptopt.errors import Cancelled, PromptoptError
+from promptopt_training.options import DataOptions, EvaluateOptions, LoraOptions, PretrainOptions, VocabularyOptions
+
+EPILOG = """\
+examples:
+  promptopt-train data
+  promptopt-train lora --data_path data/lora_training_data.json --num_epochs 5 --learning_rate 1e-3 --batch_size 8
+  promptopt-train evaluate --prompts prompts.jsonl --adapter checkpoints/lora_model/final_adapter --report reports/mine
+
+An interrupted pretrain or lora goes on from its last checkpoint when the same command is given again.
+"""
+
+
+def data(options: DataOptions) -> None:
+    """Compose training pairs."""
+    from promptopt_training.data import write_data
+
+    write_data(options, log)
+
+
+def vocabulary(options: VocabularyOptions) -> None:
+    """Train a vocabulary for a new base."""
+    from promptopt_training.vocabulary import vocabulary_from_pairs
+
+    vocabulary_from_pairs(options, log)
+
+
+def pretrain(options: PretrainOptions) -> None:
+    """Train a base from scratch."""
+    from promptopt_training.pretrain import pretrain as run
+
+    log(f"base: {run(options, log)}")
+
+
+def lora(options: LoraOptions) -> None:
+    """Train an adapter on a frozen base."""
+    from promptopt_training.lora import train_lora
+
+    log(f"adapter: {train_lora(options, log)}")
+
+
+def evaluate(options: EvaluateOptions) -> None:
+    """Measure what an adapter writes, beside a fixed template."""
+    from promptopt_training.report import run_evaluation
+
+    run_evaluation(options)
+
+
+COMMANDS: dict[str, tuple[Callable[[Any], None], type[Any]]] = {
+    "data": (data, DataOptions),
+    "vocabulary": (vocabulary, VocabularyOptions),
+    "pretrain": (pretrain, PretrainOptions),
+    "lora": (lora, LoraOptions),
+    "evaluate": (evaluate, EvaluateOptions),
+}
+
+
+def log(line: str) -> None:
+    """A line for the user; standard output is left to results."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command; each option dataclass gives one subcommand its flags."""
+    root = argparse.ArgumentParser(
+        prog="promptopt-train",
+        description="Makes adapters for promptopt.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    root.add_argument("--version", action="version", version=f"promptopt-train {__version__}")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (run, options) in COMMANDS.items():
+        command = commands.add_parser(name, help=run.__doc__, description=f"{run.__doc__} {options.__doc__}")
+        for field in fields(options):
+            add_flag(command, field, get_type_hints(options)[field.name], options.HELP[field.name])
+    return root
+
+
+def add_flag(command: argparse.ArgumentParser, field: "Field[Any]", kind: Any, text: str) -> None:
+    """One flag for one field, in both spellings: --num_epochs and --num-epochs."""
+    names = list(dict.fromkeys([f"--{field.name}", f"--{field.name.replace('_', '-')}"]))
+    required = field.default is MISSING
+    shown = text if required or field.default in (None, "", False) else f"{text} (default: {_shown(field.default)})"
+    if kind is bool:
+        command.add_argument(*names, action="store_true", help=shown)
+        return
+    many = kind == tuple[str, ...]
+    optional_path = kind == Path | None
+    command.add_argument(
+        *names,
+        dest=field.name,
+        type=str if many else Path if optional_path else kind,
+        nargs="+" if many else None,
+        required=required,
+        default=None if required else field.default,
+        metavar=field.name.upper(),
+        help=shown.replace("%", "%%"),
+    )
+
+
+def _shown(default: Any) -> str:
+    return " ".join(default) if isinstance(default, tuple) else str(default)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit status; failures are one line on standard error."""
+    given = vars(parser().parse_args(arguments))
+    run, options = COMMANDS[given.pop("command")]
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    try:
+        run(options(**values))
+    except PromptoptError as error:
+        print(f"promptopt-train: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("promptopt-train: stopped; give the same command again to go on from the last checkpoint.", file=sys.stderr)
+        return Cancelled.exit_status
+    return 0

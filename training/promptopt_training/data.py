@@ -1,0 +1,133 @@
+"""Composes training pairs: the golden ones an adapter learns from, and the many a base is pre-trained on."""
+
+import random
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from tqdm import tqdm
+
+from promptopt.bundle import base_folder
+from promptopt.codec import Codec
+from promptopt.errors import InvalidInput
+from promptopt.vocabulary import Vocabulary
+from promptopt_training.corpus import encode_pairs
+from promptopt_training.golden.compose import compose
+from promptopt_training.golden.knowledge import Entry, entries
+from promptopt_training.golden.layouts import LAYOUTS
+from promptopt_training.inputs import Input, capped, example_inputs, mistyped, read_inputs
+from promptopt_training.labels import THRESHOLD, Embedder, nearest_entries, sentence_embedder
+from promptopt_training.measures import form_problems
+from promptopt_training.options import DataOptions
+from promptopt_training.records import Pair, write_pairs
+from promptopt_training.vocabulary import REWRITE, TABLE
+
+UNCHANGED_SHARE = 0.08
+MISTYPED_SHARE = 0.25
+SOFTWARE = frozenset({"code", "quality", "web", "data_ops", "engineering"})
+CODE_SOURCES = frozenset({"gpteacher_codegen", "mbpp_train"})
+WEIGHTS = {"example": 5, "gpteacher_codegen": 3, "mbpp_train": 3, "in3_train": 2}
+
+
+def composed(prompt: str, entry: Entry, style: str) -> Pair:
+    """The pair of `prompt` and its structured form in one layout."""
+    return Pair(prompt, LAYOUTS[style](compose(prompt, entry)), style, entry.name)
+
+
+def unchanged(pair: Pair) -> Pair:
+    """The lesson that a structured prompt comes back as it is."""
+    return Pair(pair.rewrite, pair.rewrite, pair.style, pair.entry)
+
+
+def golden_pairs(size: int, seed: int, style: str = "golden") -> list[Pair]:
+    """`size` different pairs of one style from the knowledge base alone; the same for the same seed.
+
+    About one in twelve is an already structured prompt that stays as it is. Raises ValueError when there are not that many.
+    """
+    rng = random.Random(seed)
+    knowledge = entries()
+    examples = list(example_inputs(knowledge))
+    rng.shuffle(examples)
+    found: dict[str, Pair] = {}
+    for turn in range(20):
+        for text, name in examples:
+            if len(found) == size:
+                return list(found.values())
+            prompt = mistyped(text, rng) if turn or rng.random() < MISTYPED_SHARE else text
+            pair = composed(prompt, knowledge[name], style)
+            if rng.random() < UNCHANGED_SHARE:
+                pair = unchanged(pair)
+            found.setdefault(pair.prompt, pair)
+    raise ValueError(f"only {len(found)} different pairs can be composed, {size} were asked for")
+
+
+def labelled(inputs: Sequence[Input], seed: int, embed: Embedder) -> list[tuple[str, str, str]]:
+    """(text, source, entry name) of every input that an entry of the knowledge base fits, the large one-sided sets capped."""
+    knowledge = entries()
+    software = {name: entry for name, entry in knowledge.items() if name.split("/")[0] in SOFTWARE}
+    chosen = capped(inputs, seed)
+    found: list[tuple[str, str, str]] = []
+    for group, choices in (
+        ([item for item in chosen if item.source in CODE_SOURCES], software),
+        ([item for item in chosen if item.source not in CODE_SOURCES], knowledge),
+    ):
+        nearest = nearest_entries([item.text for item in group], choices, embed) if group else []
+        found += [(item.text, item.source, name) for item, (name, score) in zip(group, nearest, strict=True) if score >= THRESHOLD]
+    return found
+
+
+def pretraining_pairs(size: int, seed: int, inputs: Sequence[tuple[str, str, str]]) -> Iterator[Pair]:
+    """`size` pairs over labelled inputs and the knowledge base's examples, in every layout; the same for the same seed."""
+    rng = random.Random(seed)
+    knowledge = entries()
+    pool = [*inputs, *((text, "example", name) for text, name in example_inputs(knowledge))]
+    weights = [WEIGHTS.get(source, 1) for _, source, _ in pool]
+    styles = list(LAYOUTS)
+    for text, _, name in _drawn(pool, weights, size, rng):
+        prompt = mistyped(text, rng) if rng.random() < MISTYPED_SHARE else text
+        pair = composed(prompt, knowledge[name], rng.choice(styles))
+        yield unchanged(pair) if rng.random() < UNCHANGED_SHARE else pair
+
+
+def _drawn(pool: Sequence[tuple[str, str, str]], weights: Sequence[int], size: int, rng: random.Random) -> Iterator[tuple[str, str, str]]:
+    """`size` items in rounds: each round holds every item as often as its weight says, shuffled."""
+    round_ = [item for item, weight in zip(pool, weights, strict=True) for _ in range(weight)]
+    left = size
+    while left > 0:
+        rng.shuffle(round_)
+        yield from round_[:left]
+        left -= len(round_)
+
+
+def write_data(options: DataOptions, log: Callable[[str], None]) -> None:
+    """`promptopt-train data`: composes the pairs, checks each through the codec of the base, and writes them.
+
+    Raises InvalidInput naming what cannot be composed or does not survive the codec.
+    """
+    if options.style not in LAYOUTS:
+        raise InvalidInput(f"There is no form {options.style!r}.", f"Known are {', '.join(LAYOUTS)}.")
+    if options.inputs:
+        known = labelled(read_inputs(options.inputs), options.seed, sentence_embedder())
+        log(f"{len(known)} of the inputs fit an entry of the knowledge base")
+        pairs = list(tqdm(pretraining_pairs(options.size, options.seed, known), total=options.size, unit="pair", file=sys.stderr))
+    else:
+        try:
+            pairs = golden_pairs(options.size, options.seed, options.style)
+            check_pairs(pairs, options.base)
+        except ValueError as error:
+            raise InvalidInput(f"The pairs cannot be made: {error}.", "Ask for fewer.") from error
+    log(f"{write_pairs(pairs, options.output)} pairs in {options.output}: {dict(by_style(pairs))}")
+
+
+def check_pairs(pairs: Sequence[Pair], base: str) -> None:
+    """Raises ValueError naming the first pair that does not come back from the codec as it went in, or breaks a golden rule."""
+    vocabulary = Vocabulary(base_folder(base, ("spiece.model",)) / "spiece.model")
+    encode_pairs(pairs, Codec(vocabulary, TABLE, [vocabulary.id(REWRITE)]))
+    for number, pair in enumerate(pairs, start=1):
+        problems = form_problems(pair.prompt, pair.rewrite) if pair.style == "golden" and pair.prompt != pair.rewrite else []
+        if problems:
+            raise ValueError(f"pair {number} breaks a golden rule ({'; '.join(problems)}): {pair.prompt[:60]!r}")
+
+
+def by_style(pairs: Sequence[Pair]) -> Mapping[str, int]:
+    """How many pairs there are of each style."""
+    return {style: sum(pair.style == style for pair in pairs) for style in sorted({pair.style for pair in pairs})}

@@ -1,0 +1,272 @@
+"""Runs an optimizer over prompts it never saw, measures every rewrite, and does the same with the fixed template."""
+
+import json
+import math
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from tqdm import tqdm
+
+from promptopt.errors import InvalidInput, RewriteFailed
+from promptopt.units import protected_spans
+from promptopt_training import measures
+from promptopt_training.template import Template
+
+LENGTH_BANDS = ((5, "1-5"), (12, "6-12"), (25, "13-25"), (60, "26-60"))
+LONGEST_BAND = "over 60"
+
+
+class Rewrite(Protocol):
+    """What an optimizer gives for a prompt."""
+
+    @property
+    def text(self) -> str:
+        """The rewritten prompt."""
+
+    @property
+    def confidence(self) -> float:
+        """How likely the rewrite is good, 0 to 1."""
+
+    @property
+    def tokens(self) -> int:
+        """Pieces written."""
+
+    @property
+    def seconds(self) -> float:
+        """Time taken."""
+
+
+class Optimizer(Protocol):
+    """Rewrites one prompt, or raises RewriteFailed."""
+
+    def optimize(self, prompt: str) -> Rewrite:
+        """The rewrite of a prompt."""
+
+
+@dataclass(frozen=True)
+class EvaluationPrompt:
+    """A prompt and the set it comes from."""
+
+    text: str
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one prompt: a rewrite with what is wrong with it, or None and the reason why it was rejected.
+
+    stable: whether the rewrite, given again, came back as it was; None where that was not tried.
+    """
+
+    prompt: EvaluationPrompt
+    rewrite: Rewrite | None
+    rejection: str = ""
+    problems: Sequence[str] = ()
+    faults: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    stable: bool | None = None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of a set of outcomes; None where there is nothing to count.
+
+    rejected, form and verbatim are shares of all prompts; spans of the rewrites whose prompt has protected spans;
+    numbers, urls, names (invented) and repeated of all rewrites; idempotent of the rewrites tried again; kept of the
+    prompts that already were structured. recall_outside_task: the prompt's words taken up in the network's own text.
+    """
+
+    prompts: int
+    rejected: float | None
+    form: float | None
+    verbatim: float | None
+    spans: float | None
+    numbers: float | None
+    urls: float | None
+    names: float | None
+    repeated: float | None
+    distinct: float | None
+    idempotent: float | None
+    kept: float | None
+    length_ratio: float | None
+    recall: float | None
+    recall_outside_task: float | None
+    confidence: float | None = None
+    tokens: float | None = None
+    seconds_p50: float | None = None
+    seconds_p95: float | None = None
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The figures of all prompts, of each source and of each length band that occurs."""
+
+    overall: Figures
+    by_source: Mapping[str, Figures]
+    by_length: Mapping[str, Figures]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcomes of an optimizer in the order of the prompts, its figures, and the template's on the same prompts."""
+
+    outcomes: Sequence[Outcome]
+    optimizer: Groups
+    template: Groups
+
+
+def read_prompts(path: Path) -> list[EvaluationPrompt]:
+    """The prompts of a JSON lines file of {"text", "source"?}. Raises InvalidInput naming bad rows by their line."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError as error:
+        raise InvalidInput(f"{path} does not exist.", 'It should hold JSON lines of {"text": …}.') from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{path} is not UTF-8 (byte {error.start}).", "Save it as UTF-8.") from error
+    prompts: list[EvaluationPrompt] = []
+    problems: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            prompts.append(_prompt(line))
+        except ValueError as error:
+            problems.append(f"line {number}: {error}")
+    if problems:
+        more = f" (and {len(problems) - 10} more)" if len(problems) > 10 else ""
+        named = "; ".join(problems[:10]) + more
+        raise InvalidInput(f"{path} has bad rows. {named}.", "Mend these rows and start again.")
+    if not prompts:
+        raise InvalidInput(f"{path} holds no prompts.", 'It should hold JSON lines of {"text": …}.')
+    return prompts
+
+
+def evaluate(
+    prompts: Sequence[EvaluationPrompt],
+    optimizer: Optimizer,
+    *,
+    idempotence_limit: int | None = None,
+    progress: bool = True,
+) -> Report:
+    """The report on an optimizer; at most `idempotence_limit` rewrites, evenly spread, are given to it again."""
+    silent = not progress
+    outcomes = [_outcome(prompt, optimizer) for prompt in tqdm(prompts, desc="rewriting", disable=silent)]
+    accepted = [number for number, outcome in enumerate(outcomes) if outcome.rewrite is not None]
+    for number in tqdm(_spread(accepted, idempotence_limit), desc="rewriting again", disable=silent):
+        outcomes[number] = replace(outcomes[number], stable=_comes_back(outcomes[number], optimizer))
+    null = [_outcome(prompt, Template()) for prompt in prompts]
+    null = [replace(outcome, stable=_comes_back(outcome, Template())) for outcome in null]
+    return Report(outcomes, groups(outcomes), groups(null))
+
+
+def groups(outcomes: Sequence[Outcome]) -> Groups:
+    """The figures of all outcomes, by source in alphabetical order, by length from short to long."""
+    sources = sorted({outcome.prompt.source for outcome in outcomes})
+    bands = [name for _, name in LENGTH_BANDS] + [LONGEST_BAND]
+    by_length = {band: [outcome for outcome in outcomes if length_band(outcome.prompt.text) == band] for band in bands}
+    return Groups(
+        overall=figures_of(outcomes),
+        by_source={name: figures_of([item for item in outcomes if item.prompt.source == name]) for name in sources},
+        by_length={band: figures_of(members) for band, members in by_length.items() if members},
+    )
+
+
+def figures_of(outcomes: Sequence[Outcome]) -> Figures:
+    """The figures of a set of outcomes."""
+    done = [(outcome, outcome.rewrite) for outcome in outcomes if outcome.rewrite is not None]
+    texts = [(outcome.prompt.text, rewrite.text) for outcome, rewrite in done]
+    written = [(prompt, measures.outside_task(prompt, text)) for prompt, text in texts]
+    kept = [text == prompt for prompt, text in _texts(outcomes) if measures.structured(prompt)]
+    seconds = sorted(rewrite.seconds for _, rewrite in done)
+
+    def share_with(kind: str) -> float | None:
+        return share(kind in outcome.faults for outcome, _ in done)
+
+    return Figures(
+        prompts=len(outcomes),
+        rejected=share(outcome.rewrite is None for outcome in outcomes),
+        form=share(outcome.rewrite is not None and not outcome.problems for outcome in outcomes),
+        verbatim=share(text is not None and measures.verbatim(prompt, text) for prompt, text in _texts(outcomes)),
+        spans=share("lost span" not in outcome.faults for outcome, _ in done if protected_spans(outcome.prompt.text)),
+        numbers=share_with("invented number"),
+        urls=share_with("invented URL"),
+        names=share_with("invented name"),
+        repeated=share_with("repeated line"),
+        distinct=measures.distinct_share([text for _, text in texts]),
+        idempotent=share(outcome.stable for outcome in outcomes if outcome.stable is not None),
+        kept=share(kept),
+        length_ratio=_of(statistics.median, [measures.length_ratio(*pair) for pair in texts]),
+        recall=_of(statistics.fmean, [measures.content_recall(*pair) for pair in texts]),
+        recall_outside_task=_of(statistics.fmean, [measures.content_recall(*pair) for pair in written]),
+        confidence=_of(statistics.fmean, [rewrite.confidence for _, rewrite in done]),
+        tokens=_of(statistics.fmean, [float(rewrite.tokens) for _, rewrite in done]),
+        seconds_p50=percentile(seconds, 0.5),
+        seconds_p95=percentile(seconds, 0.95),
+    )
+
+
+def length_band(text: str) -> str:
+    """The length band of a prompt, by its words."""
+    words = len(text.split())
+    return next((name for most, name in LENGTH_BANDS if words <= most), LONGEST_BAND)
+
+
+def share(holds: Iterable[bool]) -> float | None:
+    """The share of what holds; None of nothing."""
+    found = list(holds)
+    return sum(found) / len(found) if found else None
+
+
+def percentile(values: Sequence[float], part: float) -> float | None:
+    """The smallest of the sorted values that `part` of them do not exceed; None of none."""
+    return values[max(0, math.ceil(part * len(values)) - 1)] if values else None
+
+
+def _prompt(line: str) -> EvaluationPrompt:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not valid JSON: {error.msg}") from error
+    if not isinstance(row, dict):
+        raise ValueError("not an object")
+    text, source = row.get("text"), row.get("source", "")
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError('"text" is missing, empty or not a string')
+    if not isinstance(source, str):
+        raise ValueError('"source" is not a string')
+    return EvaluationPrompt(text, source)
+
+
+def _outcome(prompt: EvaluationPrompt, optimizer: Optimizer) -> Outcome:
+    try:
+        rewrite = optimizer.optimize(prompt.text)
+    except RewriteFailed as error:
+        return Outcome(prompt, None, rejection=error.message)
+    given, text = prompt.text, rewrite.text
+    return Outcome(prompt, rewrite, problems=measures.problems(given, text), faults=measures.faults(given, text))
+
+
+def _comes_back(outcome: Outcome, optimizer: Optimizer) -> bool | None:
+    if outcome.rewrite is None:
+        return None
+    try:
+        return optimizer.optimize(outcome.rewrite.text).text == outcome.rewrite.text
+    except RewriteFailed:
+        return False
+
+
+def _spread(numbers: Sequence[int], limit: int | None) -> Sequence[int]:
+    """At most `limit` of the numbers at even distances, as a file of prompts is often sorted by source."""
+    if limit is None or limit >= len(numbers):
+        return numbers
+    return [numbers[turn * len(numbers) // limit] for turn in range(limit)]
+
+
+def _texts(outcomes: Iterable[Outcome]) -> list[tuple[str, str | None]]:
+    return [(outcome.prompt.text, outcome.rewrite.text if outcome.rewrite else None) for outcome in outcomes]
+
+
+def _of(statistic: Callable[[Sequence[float]], float], values: Sequence[float]) -> float | None:
+    return statistic(values) if values else None

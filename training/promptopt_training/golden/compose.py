@@ -1,0 +1,79 @@
+"""A structured prompt for a prompt and its entry of the knowledge base: what applies is a function of what the prompt says and lacks."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from promptopt_training.golden.knowledge import Entry, Line
+from promptopt_training.golden.topic import topic
+
+TOPICAL_LINES = 2
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The content of a structured prompt, before a layout gives it a form."""
+
+    persona: str
+    context: str
+    task: str
+    constraints: tuple[str, ...]
+    steps: tuple[str, ...]
+    goal: str
+
+
+def compose(prompt: str, entry: Entry) -> Parts:
+    """The content that `entry` gives for `prompt`: the same prompt always gives the same content."""
+    subject = topic(prompt)
+    wanted = 4 if len(prompt.split()) <= 12 else 5
+    return Parts(
+        persona=_first(entry.personas, prompt, subject),
+        context=_first(entry.contexts, prompt, subject),
+        task=prompt,
+        constraints=_several(entry.constraints, prompt, subject, wanted),
+        steps=_several(entry.steps, prompt, subject, wanted),
+        goal=_first(entry.goals, prompt, subject),
+    )
+
+
+def fill(line: Line, prompt: str, subject: str | None) -> str | None:
+    """The text of a line for this prompt, or None where it does not belong."""
+    said = line.says.search(prompt) if line.says else None
+    if (line.says and said is None) or (line.lacks and line.lacks.search(prompt)):
+        return None
+    text = line.text
+    if "{topic}" in text:
+        if subject is None:
+            return None
+        text = _put(text, "{topic}", subject)
+    if "{match}" in text and said is not None:
+        text = _put(text, "{match}", _whole_words(prompt, said))
+    return text
+
+
+def _put(text: str, slot: str, phrase: str) -> str:
+    """`text` with `phrase` in its slot; capitalised where the slot begins the text."""
+    return text.replace(slot, phrase[:1].upper() + phrase[1:] if text.startswith(slot) else phrase)
+
+
+def _whole_words(prompt: str, match: re.Match[str]) -> str:
+    """The matched words of the prompt, completed to the end of the last one."""
+    rest = re.match(r"\w*", prompt[match.end() :])
+    end = match.end() + (rest.end() if rest and prompt[match.end() - 1].isalnum() else 0)
+    return prompt[match.start() : end].strip()
+
+
+def _first(lines: Sequence[Line], prompt: str, subject: str | None) -> str:
+    return next(text for line in lines if (text := fill(line, prompt, subject)) is not None)
+
+
+def _several(lines: Sequence[Line], prompt: str, subject: str | None, wanted: int) -> tuple[str, ...]:
+    """About `wanted` lines in file order: conditional and topical ones first, at most two of each kind, then the general ones."""
+    usable = [(number, line, text) for number, line in enumerate(lines) if (text := fill(line, prompt, subject)) is not None]
+    says = [item for item in usable if item[1].says is not None][:2]
+    lacks = [item for item in usable if item[1].lacks is not None and item[1].says is None][:2]
+    topical = [item for item in usable if "{topic}" in item[1].text and item not in says and item not in lacks][:1]
+    chosen = [*says, *topical, *lacks][: wanted - 1]
+    general = [item for item in usable if not item[1].conditional and "{topic}" not in item[1].text]
+    chosen += general[: wanted - len(chosen)]
+    return tuple(text for _, _, text in sorted(chosen, key=lambda item: item[0]))

@@ -1,0 +1,163 @@
+"""The knowledge base of the golden rules: entries read from YAML and checked line by line."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+MINIMUM = {"examples": 12, "personas": 2, "contexts": 2, "constraints": 12, "steps": 10, "goals": 2}
+LISTS = ("personas", "contexts", "constraints", "steps", "goals")
+SLOT = re.compile(r"\{(\w+)\}")
+
+
+class KnowledgeError(ValueError):
+    """An entry breaks a rule of golden/README.md; the message names the file, the entry and the line."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of an entry and the condition under which it belongs."""
+
+    text: str
+    says: re.Pattern[str] | None = None
+    lacks: re.Pattern[str] | None = None
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the line depends on what the prompt says or lacks."""
+        return self.says is not None or self.lacks is not None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a good prompt for one kind of task may contain."""
+
+    name: str
+    task: str
+    examples: tuple[str, ...]
+    personas: tuple[Line, ...]
+    contexts: tuple[Line, ...]
+    constraints: tuple[Line, ...]
+    steps: tuple[Line, ...]
+    goals: tuple[Line, ...]
+
+
+@cache
+def features() -> Mapping[str, str]:
+    """Regular expressions of the named features, by name."""
+    text = resources.files(__package__).joinpath("features.yaml").read_text(encoding="utf-8")
+    return {name: str(pattern) for name, pattern in yaml.safe_load(text).items()}
+
+
+def pattern(source: str) -> re.Pattern[str]:
+    """The compiled form of a `says` or `lacks` expression.
+
+    Raises KnowledgeError for an unknown feature name or an invalid expression.
+    """
+
+    def named(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in features():
+            raise KnowledgeError(f"unknown feature ${name}")
+        return features()[name]
+
+    expanded = re.sub(r"\$([a-z]+)", named, source)
+    try:
+        return re.compile(rf"(?<!\w)(?:{expanded})", re.IGNORECASE)
+    except re.error as error:
+        raise KnowledgeError(f"invalid expression {source!r}: {error}") from error
+
+
+def parse_line(raw: Any, kind: str) -> Line:
+    """A line from its YAML form; `kind` is the list it stands in. Raises KnowledgeError."""
+    fields = {"text": raw} if isinstance(raw, str) else raw
+    if not isinstance(fields, dict) or not set(fields) <= {"text", "says", "lacks"} or not isinstance(fields.get("text"), str):
+        raise KnowledgeError(f"a line is a string or a mapping of text, says and lacks, not {raw!r}")
+    says, lacks = fields.get("says"), fields.get("lacks")
+    line = Line(fields["text"], pattern(says) if says else None, pattern(lacks) if lacks else None)
+    check_text(line, kind)
+    return line
+
+
+def check_text(line: Line, kind: str) -> None:
+    """Raises KnowledgeError when the wording of a line breaks a rule of golden/README.md."""
+    text = line.text
+    slots = set(SLOT.findall(text))
+    problems = [
+        (not slots <= {"topic", "match"}, "unknown slot"),
+        ("match" in slots and line.says is None, "{match} without says"),
+        (text.count("{topic}") > 1 or text.count("{match}") > 1, "a slot twice"),
+        (re.search(r"\d|https?:|\n", text) is not None, "a digit, a URL or a line break"),
+        (len(text.split()) > (45 if kind in ("contexts", "goals") else 22), "too long"),
+        (text != text.strip() or "  " in text, "stray white space"),
+        (kind == "personas" and not re.match(r"(a|an|the) ", text), "a persona begins with a, an or the"),
+        (kind == "personas" and text.endswith("."), "a persona has no full stop"),
+        (kind != "personas" and not text.endswith("."), "no full stop"),
+        (kind in ("constraints", "steps") and text.startswith(("-", "*", "{match}")), "starts with a bullet or {match}"),
+    ]
+    for wrong, reason in problems:
+        if wrong:
+            raise KnowledgeError(f"{reason}: {text!r}")
+
+
+def parse_entry(raw: Mapping[str, Any], domain: str) -> Entry:
+    """An entry from its YAML form. Raises KnowledgeError naming the entry and the rule."""
+    name = f"{domain}/{raw.get('id', '?')}"
+    try:
+        expected = {"id", "task", "examples", *LISTS}
+        if set(raw) != expected:
+            raise KnowledgeError(f"keys differ from the expected ones: {sorted(set(raw) ^ expected)}")
+        for key, least in MINIMUM.items():
+            if len(raw[key]) < least:
+                raise KnowledgeError(f"{key}: {len(raw[key])} lines, {least} needed")
+        lines = {kind: tuple(parse_line(item, kind) for item in raw[kind]) for kind in LISTS}
+        check_lists(lines)
+    except KnowledgeError as error:
+        raise KnowledgeError(f"{name}: {error}") from error
+    return Entry(name, raw["task"], tuple(str(item) for item in raw["examples"]), **lines)
+
+
+def check_lists(lines: Mapping[str, tuple[Line, ...]]) -> None:
+    """Raises KnowledgeError when a list lacks its unconditional default or its share of conditions."""
+    for kind in ("personas", "contexts", "goals"):
+        last = lines[kind][-1]
+        if last.conditional or "{" in last.text:
+            raise KnowledgeError(f"{kind}: the last line must be unconditional and without slots")
+    for kind in ("constraints", "steps"):
+        plain = [line for line in lines[kind] if not line.conditional and "{topic}" not in line.text]
+        if len(plain) < 4:
+            raise KnowledgeError(f"{kind}: {len(plain)} lines without condition or topic, 4 needed")
+    constraints = lines["constraints"]
+    if sum(line.says is not None for line in constraints) < 3 or sum(line.lacks is not None for line in constraints) < 3:
+        raise KnowledgeError("constraints: at least 3 with says and 3 with lacks")
+
+
+@cache
+def entries() -> Mapping[str, Entry]:
+    """Every entry by its full name. Raises KnowledgeError for any broken rule, within or across files."""
+    found: dict[str, Entry] = {}
+    seen: dict[str, str] = {}
+    folder = resources.files(__package__).joinpath("entries")
+    for file in sorted(folder.iterdir(), key=lambda item: item.name):
+        if not file.name.endswith(".yaml"):
+            continue
+        for raw in yaml.safe_load(file.read_text(encoding="utf-8")):
+            entry = parse_entry(raw, file.name.removesuffix(".yaml"))
+            if entry.name in found:
+                raise KnowledgeError(f"{entry.name}: the id is used twice")
+            for line in all_lines(entry):
+                if line.text in seen and seen[line.text] == entry.name:
+                    raise KnowledgeError(f"{entry.name}: repeats its own line {line.text!r}")
+                seen[line.text] = entry.name
+            found[entry.name] = entry
+    return found
+
+
+def all_lines(entry: Entry) -> Iterator[Line]:
+    """Every line of an entry, list by list."""
+    for kind in LISTS:
+        yield from getattr(entry, kind)

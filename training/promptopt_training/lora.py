@@ -1,0 +1,139 @@
+"""Trains a LoRA adapter on a frozen T5 from pairs, and leaves a bundle: adapter, manifest, model card, metrics, plot."""
+
+import hashlib
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import T5ForConditionalGeneration, Trainer, TrainingArguments, set_seed
+
+from promptopt.bundle import BASE_FILES, Manifest, base_folder
+from promptopt.codec import Codec
+from promptopt.errors import InvalidInput
+from promptopt.vocabulary import Vocabulary
+from promptopt_training.batches import batches_by_size
+from promptopt_training.card import write_adapter_card
+from promptopt_training.corpus import READ_LIMIT, WRITE_LIMIT, encode_pairs
+from promptopt_training.options import LoraOptions
+from promptopt_training.records import Pair, read_pairs
+from promptopt_training.trainer import can_use_bf16, train
+from promptopt_training.vocabulary import REWRITE, TABLE
+
+FEWEST_PAIRS = 20
+TEMPERATURE = 0.7
+
+
+def train_lora(options: LoraOptions, log: Callable[[str], None] = print) -> Path:
+    """Trains the adapter and returns its folder. Raises InvalidInput for pairs that cannot be used, BundleError for a bad base."""
+    pairs = read_pairs(options.data_path)
+    if len(pairs) < FEWEST_PAIRS:
+        raise InvalidInput(
+            f"{options.data_path} holds {len(pairs)} pairs; at least {FEWEST_PAIRS} are needed.", "A few hundred teach a style well."
+        )
+    base = base_folder(options.base)
+    vocabulary = Vocabulary(base / "spiece.model")
+    codec = Codec(vocabulary, TABLE, [vocabulary.id(REWRITE)])
+    training_pairs, validation_pairs = split(pairs, options.validation_share, options.seed)
+    try:
+        training, validation = encode_pairs(training_pairs, codec), encode_pairs(validation_pairs, codec)
+    except ValueError as error:
+        raise InvalidInput(f"{options.data_path}: {error}.", "Nothing was trained; mend the pair or leave it out.") from error
+    model = adapted(base, options)
+    trainable, everything = count_parameters(model)
+    log(f"{len(training)} pairs to train on, {len(validation)} to validate")
+    log(f"{trainable:,} of {everything:,} parameters train ({trainable / everything:.2%})")
+    trainer = train(
+        model,
+        batches_by_size(training, options.batch_size, options.seed),
+        batches_by_size(validation, options.batch_size, options.seed),
+        training_arguments(options),
+    )
+    return save_adapter(model, trainer, options, pairs, base)
+
+
+def split(pairs: list[Pair], share: float, seed: int) -> tuple[list[Pair], list[Pair]]:
+    """Training and validation pairs; the same for the same seed."""
+    shuffled = list(pairs)
+    random.Random(seed).shuffle(shuffled)
+    held_out = max(1, round(share * len(shuffled)))
+    return shuffled[held_out:], shuffled[:held_out]
+
+
+def adapted(base: Path, options: LoraOptions) -> PeftModel:
+    """The base with fresh LoRA updates, everything else frozen, in float32."""
+    set_seed(options.seed)
+    model = T5ForConditionalGeneration.from_pretrained(base, dtype=torch.float32, local_files_only=True)
+    config = LoraConfig(
+        task_type="SEQ_2_SEQ_LM",
+        r=options.rank,
+        lora_alpha=options.lora_alpha,
+        target_modules=list(options.target_modules),
+        base_model_name_or_path=options.base,
+    )
+    wrapped = get_peft_model(model, config)
+    wrapped.peft_config["default"].base_model_name_or_path = options.base
+    return wrapped
+
+
+def count_parameters(model: torch.nn.Module) -> tuple[int, int]:
+    """How many parameters train, and how many there are."""
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    return sum(size for size, trains in sizes if trains), sum(size for size, _ in sizes)
+
+
+def training_arguments(options: LoraOptions) -> TrainingArguments:
+    """The run in transformers' terms: an evaluation and a checkpoint an epoch, the best one kept."""
+    return TrainingArguments(
+        output_dir=str(options.output_dir),
+        num_train_epochs=options.num_epochs,
+        per_device_train_batch_size=1,
+        per_device_eval_batch_size=1,
+        learning_rate=options.learning_rate,
+        warmup_steps=0.06,
+        lr_scheduler_type="linear",
+        logging_steps=10,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_loss",
+        bf16=can_use_bf16(),
+        use_cpu=not torch.cuda.is_available(),
+        seed=options.seed,
+        report_to="none",
+        remove_unused_columns=False,
+        label_names=["labels"],
+    )
+
+
+def save_adapter(model: PeftModel, trainer: Trainer, options: LoraOptions, pairs: list[Pair], base: Path) -> Path:
+    """Writes the bundle and returns its folder."""
+    folder = options.output_dir / "final_adapter"
+    model.save_pretrained(str(folder))
+    metrics = {
+        "validation_loss": round(float(trainer.state.best_metric or 0.0), 4),
+        "epochs": float(options.num_epochs),
+        "steps": float(trainer.state.global_step),
+    }
+    manifest = Manifest(
+        base=options.base,
+        base_sha256=sha256(base / BASE_FILES[1]),
+        style=options.style or pairs[0].style or "own",
+        prefix=(REWRITE,),
+        codec=TABLE,
+        read_limit=READ_LIMIT,
+        write_limit=WRITE_LIMIT,
+        temperature=TEMPERATURE,
+        data_sha256=sha256(options.data_path),
+        metrics=metrics,
+    )
+    manifest.write(folder)
+    write_adapter_card(folder, manifest, options.rank, options.lora_alpha, options.target_modules, len(pairs))
+    return folder
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,125 @@
+"""Every option of `promptopt-train`, declared once, with its help. Nothing heavy is imported here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """Without --inputs the pairs are made from the knowledge base alone."""
+
+    size: int = 500
+    seed: int = 0
+    style: str = "golden"
+    output: Path = Path("data/lora_training_data.json")
+    base: str = "promptopt-mini"
+    inputs: Path | None = None
+
+    HELP: ClassVar[Mapping[str, str]] = {
+        "size": "How many pairs.",
+        "seed": "The same seed gives the same pairs.",
+        "style": "The form to write: golden, markdown, xml, concise, …",
+        "output": "Where they go: a JSON list, or JSON lines for a name in .jsonl.",
+        "base": "The base whose codec every pair is checked with; for a new base the folder with its spiece.model.",
+        "inputs": 'Real prompts, JSON lines of {"text", "source"}: composes pre-training pairs in every form.',
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class VocabularyOptions:
+    """The pieces span several words; some stand for the prompt and its words."""
+
+    data_path: Path
+    output: Path
+    size: int = 8192
+    pairs: int = 60_000
+
+    HELP: ClassVar[Mapping[str, str]] = {
+        "data_path": "Pre-training pairs as JSON lines.",
+        "output": "Where the SentencePiece model goes.",
+        "size": "Number of pieces.",
+        "pairs": "Train on so many of the pairs.",
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainOptions:
+    """The base learns to point, to restore masked text and to write structured prompts in many forms."""
+
+    data_path: Path
+    vocabulary: Path
+    output_dir: Path
+    max_steps: int
+    batch_tokens: int = 4000
+    learning_rate: float = 1.5e-3
+    save_steps: int = 500
+    d_model: int = 256
+    encoder_layers: int = 6
+    decoder_layers: int = 2
+    seed: int = 0
+
+    HELP: ClassVar[Mapping[str, str]] = {
+        "data_path": "Pre-training pairs as JSON lines.",
+        "vocabulary": "The SentencePiece model.",
+        "output_dir": "Checkpoints, metrics, loss plot; the finished base is in base below it.",
+        "max_steps": "Optimizer steps in all.",
+        "batch_tokens": "Pieces in a batch, read and written, padding counted.",
+        "learning_rate": "Peak rate of AdamW, warmed up over 4 % of the steps, then falling along a cosine.",
+        "save_steps": "Steps between checkpoints.",
+        "d_model": "Width of the network.",
+        "encoder_layers": "Layers that read.",
+        "decoder_layers": "Layers that write; few, because they run once a piece.",
+        "seed": "Seed of the weights, the order and the masks.",
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraOptions:
+    """Only the low-rank updates train; the best epoch by validation loss is kept."""
+
+    data_path: Path = Path("data/lora_training_data.json")
+    base: str = "promptopt-mini"
+    output_dir: Path = Path("checkpoints/lora_model")
+    num_epochs: int = 5
+    learning_rate: float = 1e-3
+    batch_size: int = 8
+    rank: int = 16
+    lora_alpha: int = 32
+    target_modules: tuple[str, ...] = ("q", "v")
+    style: str = ""
+    validation_share: float = 0.1
+    seed: int = 0
+
+    HELP: ClassVar[Mapping[str, str]] = {
+        "data_path": 'Pairs {"prompt", "rewrite"}: a JSON list, or JSON lines.',
+        "base": "The frozen base: a built-in name or a folder.",
+        "output_dir": "Checkpoints, metrics, loss plot; the adapter is in final_adapter below it.",
+        "num_epochs": "Times through the pairs.",
+        "learning_rate": "Peak rate of AdamW, warmed up over 6 % of the steps, then falling along a line.",
+        "batch_size": "Pairs in a batch.",
+        "rank": "Rank of the low-rank updates.",
+        "lora_alpha": "Scale of the updates, divided by the rank.",
+        "target_modules": "Projections that get an update.",
+        "style": "Name of the form; by default the one the pairs name.",
+        "validation_share": "Share of the pairs held out.",
+        "seed": "Seed of the new weights, the split and the order.",
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """The last line of standard output is one JSON object with every figure."""
+
+    prompts: Path
+    adapter: str = "golden"
+    report: Path | None = None
+    limit: int = 0
+
+    HELP: ClassVar[Mapping[str, str]] = {
+        "prompts": 'JSON lines of {"text": …, "source": …}.',
+        "adapter": "Built-in adapter or adapter folder.",
+        "report": "Folder for the one-page report, its plots and every rewrite.",
+        "limit": "Only the first so many prompts; 0 takes all.",
+    }

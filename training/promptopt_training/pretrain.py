@@ -1,0 +1,96 @@
+"""Trains an embedded base from scratch on composed pairs: to point, to restore, to write structured prompts in many layouts."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from transformers import T5Config, T5ForConditionalGeneration, TrainingArguments, set_seed
+
+from promptopt.codec import END, PAD
+from promptopt.vocabulary import Vocabulary
+from promptopt_training.batches import batches_by_tokens
+from promptopt_training.corpus import Examples, encode_pretraining
+from promptopt_training.options import PretrainOptions
+from promptopt_training.records import read_pairs
+from promptopt_training.trainer import can_use_bf16, train
+
+VALIDATION = 400
+HEAD = 32
+
+
+def new_base(vocabulary: Vocabulary, options: PretrainOptions) -> T5ForConditionalGeneration:
+    """A T5 with random weights, gated feed-forward layers and tied embeddings."""
+    set_seed(options.seed)
+    config = T5Config(
+        vocab_size=len(vocabulary),
+        d_model=options.d_model,
+        d_kv=HEAD,
+        num_heads=options.d_model // HEAD,
+        d_ff=3 * options.d_model,
+        num_layers=options.encoder_layers,
+        num_decoder_layers=options.decoder_layers,
+        feed_forward_proj="gated-gelu",
+        dropout_rate=0.0,
+        pad_token_id=PAD,
+        eos_token_id=END,
+    )
+    config.decoder_start_token_id = PAD
+    return T5ForConditionalGeneration(config)
+
+
+def encoded(options: PretrainOptions, vocabulary: Vocabulary, log: Callable[[str], None]) -> tuple[Examples, Examples]:
+    """Training and validation examples; encoded once and kept beside the checkpoints."""
+    kept = [options.output_dir / name for name in ("train.npz", "validation.npz")]
+    if not all(path.exists() for path in kept):
+        pairs = read_pairs(options.data_path)
+        random.Random(options.seed).shuffle(pairs)
+        options.output_dir.mkdir(parents=True, exist_ok=True)
+        for path, part in zip(kept, (pairs[VALIDATION:], pairs[:VALIDATION]), strict=True):
+            encode_pretraining(part, vocabulary, options.seed, lambda done: log(f"{done} pairs encoded")).save(path)
+    return Examples.load(kept[0]), Examples.load(kept[1])
+
+
+def pretrain(options: PretrainOptions, log: Callable[[str], None] = print) -> Path:
+    """Trains the base to `max_steps` and returns the folder that holds it: config, safetensors and vocabulary."""
+    vocabulary = Vocabulary(options.vocabulary)
+    training, validation = encoded(options, vocabulary, log)
+    log(f"{len(training)} examples, {len(training.target) / len(training):.0f} pieces to write each")
+    model = new_base(vocabulary, options)
+    log(f"{model.num_parameters() / 1e6:.1f} M parameters")
+    arguments = TrainingArguments(
+        output_dir=str(options.output_dir),
+        max_steps=options.max_steps,
+        per_device_train_batch_size=1,
+        per_device_eval_batch_size=1,
+        learning_rate=options.learning_rate,
+        warmup_steps=max(1, options.max_steps // 25),
+        lr_scheduler_type="cosine",
+        weight_decay=0.01,
+        logging_steps=50,
+        save_steps=options.save_steps,
+        save_total_limit=2,
+        eval_strategy="steps",
+        eval_steps=options.save_steps,
+        bf16=can_use_bf16(),
+        use_cpu=not torch.cuda.is_available(),
+        seed=options.seed,
+        report_to="none",
+        remove_unused_columns=False,
+    )
+    train(
+        model,
+        batches_by_tokens(training, options.batch_tokens, options.seed),
+        batches_by_tokens(validation, options.batch_tokens, options.seed),
+        arguments,
+    )
+    return save_base(model, options)
+
+
+def save_base(model: T5ForConditionalGeneration, options: PretrainOptions) -> Path:
+    """Writes the base in half precision with its vocabulary; returns the folder."""
+    folder = options.output_dir / "base"
+    half = model.half()  # type: ignore[no-untyped-call]
+    half.save_pretrained(folder)
+    (folder / "spiece.model").write_bytes(options.vocabulary.read_bytes())
+    return folder

@@ -1,0 +1,68 @@
+"""The training loop (transformers' own) and the journal it leaves: metrics as JSON lines, the loss as a plot."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from promptopt_training.batches import Batches, padded
+from promptopt_training.plots import plot_loss
+
+
+class Journal(TrainerCallback):
+    """Appends every logged figure to metrics.jsonl and redraws loss.png at each checkpoint and at the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "metrics.jsonl"
+        self._picture = folder / "loss.png"
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """A resumed run keeps the lines up to its checkpoint; a new run starts a new file."""
+        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+        kept = [line for line in lines if json.loads(line)["step"] <= state.global_step] if state.global_step else []
+        self.path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
+        """One JSON line for each time the trainer logs."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": state.global_step, **(given.get("logs") or {})}) + "\n")
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """The plot so far."""
+        plot_loss(self.path, self._picture)
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """The final plot."""
+        plot_loss(self.path, self._picture)
+
+
+def train(model: PreTrainedModel | PeftModel, batches: Batches, validation: Batches, arguments: TrainingArguments) -> Trainer:
+    """Trains to the end, from the last checkpoint under `arguments.output_dir` if there is one; returns the trainer."""
+    folder = Path(str(arguments.output_dir))
+    folder.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=batches,
+        eval_dataset=validation,
+        data_collator=padded,
+        callbacks=[Journal(folder)],
+    )
+    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+    return trainer
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint under `folder`, None when there is none."""
+    numbered = [(int(path.name.split("-")[1]), path) for path in folder.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
+    return str(max(numbered)[1]) if numbered else None
+
+
+def can_use_bf16() -> bool:
+    """Whether training in bfloat16 is faster here: on a CUDA card or a processor that multiplies it in hardware."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported())
