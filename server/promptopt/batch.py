@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -22,7 +22,7 @@ def rewrite_file(optimizer: Optimizer, source: Path, output: Path) -> int:
     """
     texts = read_rows(source)
     done, failed = _resume(output, texts)
-    with output.open("a", encoding="utf-8") as file, tqdm(total=len(texts), initial=done, unit="prompt", file=sys.stderr) as bar:
+    with _appending(output) as file, tqdm(total=len(texts), initial=done, unit="prompt", file=sys.stderr) as bar:
         for start in range(done, len(texts), BATCH):
             chunk = texts[start : start + BATCH]
             for text, row in zip(chunk, _rows(optimizer, chunk), strict=True):
@@ -64,7 +64,10 @@ def _resume(output: Path, texts: list[str]) -> tuple[int, int]:
     """
     if not output.exists():
         return 0, 0
-    content = output.read_bytes()
+    try:
+        content = output.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{output} cannot be read ({error.strerror}).", "Give another --output.") from error
     whole = content[: content.rfind(b"\n") + 1]
     rows = [_object(line) for line in whole.decode("utf-8", errors="replace").split("\n")[:-1]]
     for number, row in enumerate(rows):
@@ -77,6 +80,14 @@ def _resume(output: Path, texts: list[str]) -> tuple[int, int]:
         with output.open("r+b") as file:
             file.truncate(len(whole))
     return len(rows), sum(row is not None and row["optimized_prompt"] is None for row in rows)
+
+
+def _appending(output: Path) -> TextIO:
+    """`output`, open for more rows; what UTF-8 cannot hold of a row, a lone surrogate, becomes the JSON escape of it."""
+    try:
+        return output.open("a", encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise InvalidInput(f"{output} cannot be written ({error.strerror}).", "Give another --output.") from error
 
 
 def _object(line: str) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,7 +11,7 @@ from pathlib import Path
 from promptopt import __version__
 from promptopt.errors import Cancelled, InvalidInput, PromptoptError
 from promptopt.files import read_text
-from promptopt.settings import Settings
+from promptopt.settings import Settings, parse_settings
 
 EPILOG = """\
 examples:
@@ -56,7 +57,9 @@ def parser() -> argparse.ArgumentParser:
         "--adapter_path", "--adapter-path", "--adapter", dest="adapter", default=Settings().adapter, metavar="ADAPTER",
         help="built-in adapter or adapter folder (default: %(default)s)",
     )  # fmt: skip
-    optimize.add_argument("--threads", type=int, default=Settings().threads, metavar="N", help="processor threads; 0 chooses (default)")
+    optimize.add_argument(
+        "--threads", type=_threads, default=Settings().threads, metavar="N", help="processor threads; 0 chooses (default)"
+    )
     return root
 
 
@@ -64,7 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status; failures are one line on standard error."""
     options = parser().parse_args(arguments)
     try:
-        return optimize(options)
+        status = optimize(options)
+        sys.stdout.flush()
+        return status
     except PromptoptError as error:
         print(f"promptopt: {error}", file=sys.stderr)
         return error.exit_status
@@ -72,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("promptopt: cancelled.", file=sys.stderr)
         return Cancelled.exit_status
     except BrokenPipeError:
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
@@ -103,7 +108,7 @@ def read_prompt(options: argparse.Namespace) -> str:
     """The prompt from wherever it was given, without the white space around it. Raises InvalidInput."""
     text = options.text if options.text is not None else options.prompt
     if text is not None:
-        return str(text).strip()
+        return _unicode(str(text)).strip()
     if options.file:
         return read_text(options.file).strip()
     if sys.stdin is None or sys.stdin.isatty():
@@ -114,8 +119,23 @@ def read_prompt(options: argparse.Namespace) -> str:
         raise InvalidInput(f"Standard input is not UTF-8 (byte {error.start}).", "Convert it first, for instance with iconv.") from error
 
 
+def _unicode(argument: str) -> str:
+    try:
+        argument.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"The prompt is not UTF-8 (character {error.start}).", "Check the encoding of the terminal.") from error
+    return argument
+
+
 def _positive(text: str) -> int:
     number = int(text)
     if not 1 <= number <= 20:
         raise argparse.ArgumentTypeError("between 1 and 20")
+    return number
+
+
+def _threads(text: str) -> int:
+    number = int(text)
+    if parse_settings({"threads": number})[1]:
+        raise argparse.ArgumentTypeError("between 0 and 256")
     return number

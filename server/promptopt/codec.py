@@ -93,18 +93,17 @@ class Codec:
 
         A longer prompt is read as far as it fits. It is written back whole all the same, because it is pointed at.
         """
-        readable = prompt.encode("utf-8", errors="replace").decode("utf-8")
         ids = list(self.prefix)
         position = 0
-        for number, unit in enumerate(self.units(readable)):
+        for number, unit in enumerate(self.units(prompt)):
             if len(ids) >= limit:
                 break
-            text = readable[position : unit.end]
+            text = prompt[position : unit.end]
             ids.append(self.pointers[number])
             ids += self.plain(text if position or text[:1].isspace() else " " + text)
             position = unit.end
         if len(ids) < limit:
-            ids += self.plain(readable[position : position + 8 * limit])
+            ids += self.plain(prompt[position : position + 8 * limit])
         return [*ids[: limit - 1], END]
 
     def encode_rewrite(self, prompt: str, rewrite: str) -> list[int]:
@@ -137,7 +136,7 @@ class Codec:
             raise _malformed("a pointer without its partner")
         if decoder.prompts != 1:
             raise _malformed(f"{decoder.prompts} pointers to the prompt instead of one")
-        return decoder.text
+        return decoder.ended
 
     def _pointed(self, prompt: str, rewrite: str) -> Iterator[_Pointed]:
         """What of `rewrite` is pointed at, in order: the prompt once, and phrases of it wherever spelling them would take longer."""
@@ -163,11 +162,10 @@ class Codec:
             ids += self.vocabulary.encode(line)
         return ids
 
-    def spelled(self, ids: Sequence[int]) -> str:
-        """The text of ids that hold no pointer and no escape."""
-        if self.line_break is None:
-            return self.vocabulary.decode(ids)
-        return "\n".join(self.vocabulary.decode(list(line)) for line in _split(ids, self.line_break))
+    def spelled(self, ids: Sequence[int], final: bool = True) -> str:
+        """The text of ids that hold no pointer and no escape; unless `final`, without a character that is not whole yet."""
+        *lines, last = [ids] if self.line_break is None else _split(ids, self.line_break)
+        return "".join(self.vocabulary.decode(line) + "\n" for line in lines) + self.vocabulary.decode(last, final)
 
     def _text(self, text: str) -> list[int]:
         """Ids of text to be written, exact: what the vocabulary cannot spell is escaped."""
@@ -252,7 +250,12 @@ class Decoder:
 
     @property
     def text(self) -> str:
-        """The text so far; a pointer or an escape under way is not in it yet."""
+        """The text so far; a pointer, an escape or a character under way is not in it yet."""
+        return self._done + self._codec.spelled(self._run, final=False)
+
+    @property
+    def ended(self) -> str:
+        """The text when nothing follows: what was under way of a character is U+FFFD."""
         return self._done + self._codec.spelled(self._run)
 
     @property
@@ -286,7 +289,7 @@ class Decoder:
         if index != self._codec.escape:
             escaped.append(index)
             return
-        self._done, self._run, self._escaped = self.text + _character(self._codec.spelled(escaped)), [], None
+        self._done, self._run, self._escaped = self.ended + _character(self._codec.spelled(escaped)), [], None
 
     def _push_pointer(self, ordinal: int) -> None:
         if self._codec.table.points_at == "words" and self._first is None:
@@ -300,7 +303,7 @@ class Decoder:
 
     def _put(self, phrase: str) -> None:
         """Sets `phrase` of the prompt behind the text so far."""
-        ahead = self.text
+        ahead = self.ended
         space = " " if needs_space(ahead) and not self._glued else ""
         self._done, self._run = ahead + space + (capitalised(phrase) if self._capital else phrase), []
         self._glued = self._capital = False

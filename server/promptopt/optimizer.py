@@ -172,4 +172,4 @@ def confidence(mean_log_prob: float, calibration: Calibration | None) -> float:
     """The mean probability of a piece (geometric mean), calibrated where a calibration is known."""
     if calibration is None:
         return min(1.0, math.exp(mean_log_prob))
-    return 1 / (1 + math.exp(-(calibration.slope * mean_log_prob + calibration.intercept)))
+    return (1 + math.tanh((calibration.slope * mean_log_prob + calibration.intercept) / 2)) / 2

@@ -1,5 +1,7 @@
 """A SentencePiece vocabulary as the codec needs it: exact pieces in, exact text out."""
 
+import codecs
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import sentencepiece
 from promptopt.errors import BundleError
 
 _ANCHOR = "<unk>"
+_SENTINEL = re.compile(r"<extra_id_(\d+)>")
 
 
 class Vocabulary:
@@ -36,25 +39,28 @@ class Vocabulary:
 
     def id(self, piece: str) -> int:
         """The id of a piece. Raises BundleError when the vocabulary does not have it."""
-        if self.extra_ids and piece.startswith("<extra_id_"):
-            number = int(piece.removeprefix("<extra_id_").rstrip(">"))
-            if number < self.extra_ids:
-                return len(self) - 1 - number
+        sentinel = _SENTINEL.fullmatch(piece)
+        if sentinel and int(sentinel[1]) < self.extra_ids:
+            return len(self) - 1 - int(sentinel[1])
         index = int(self._model.piece_to_id(piece))
         if self._model.id_to_piece(index) != piece:
             raise BundleError(f"The vocabulary has no piece {piece!r}.", "The adapter and its base do not fit.")
         return index
 
     def encode(self, text: str) -> list[int]:
-        """The ids of `text` as it stands in the middle of a line: no space is added before it."""
-        return list(self._model.encode(_ANCHOR + text))[len(self._anchor) :]
+        """The ids of `text` as it stands in the middle of a line: no space is added before it. Lone surrogates are read as "?"."""
+        readable = text.encode("utf-8", errors="replace").decode("utf-8")
+        return list(self._model.encode(_ANCHOR + readable))[len(self._anchor) :]
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids that `encode` made; bytes that are not UTF-8 become U+FFFD."""
+    def decode(self, ids: Sequence[int], final: bool = True) -> str:
+        """The text of ids that `encode` made; bytes that are not UTF-8 become U+FFFD.
+
+        Unless `final`, the first bytes of a character at the very end are left out, for the others to come.
+        """
         out = bytearray()
         for index in ids:
             if index >= self._size or self._model.is_control(index) or self._model.is_unknown(index):
                 continue
             piece = self._model.id_to_piece(index)
             out += bytes([int(piece[3:5], 16)]) if self._model.is_byte(index) else piece.replace("▁", " ").encode()
-        return out.decode("utf-8", errors="replace")
+        return codecs.getincrementaldecoder("utf-8")("replace").decode(bytes(out), final)

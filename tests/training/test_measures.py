@@ -1,8 +1,11 @@
 """Every measure is shown to pass on a good rewrite and to fail on a bad one."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from promptopt_training import measures
+from promptopt_training.data import golden_pairs
 from promptopt_training.template import Template, wrapped
 
 PROMPT = "create function"
@@ -54,7 +57,6 @@ def test_sections_of_a_golden_form() -> None:
         "a\n\nConstraints:\n- x\n\nConstraints:",
         "x\n\nTask: y",
         "  spaces kept  ",
-        "\n\nTask: ",
         GOOD,
         golden(GOOD),
         "(a.*b)[",
@@ -65,11 +67,10 @@ def test_sections_of_a_golden_form() -> None:
 )
 @pytest.mark.parametrize("known", [True, False])
 def test_the_task_is_found_whatever_it_looks_like(prompt: str, known: bool) -> None:
-    if known or prompt not in ("\n\nTask: ",):
-        found = measures.sections(golden(prompt), prompt if known else None)
-        assert found is not None
-        assert found.task == prompt
-        assert len(found.steps) == 3
+    found = measures.sections(golden(prompt), prompt if known else None)
+    assert found is not None
+    assert found.task == prompt
+    assert len(found.steps) == 3
     assert measures.form_problems(prompt, golden(prompt)) == []
     assert measures.verbatim(prompt, golden(prompt))
     assert "create function" not in measures.outside_task(prompt, golden(prompt))
@@ -266,4 +267,43 @@ def test_the_template_is_a_valid_form_that_never_fits(prompt: str) -> None:
     assert measures.form_problems(prompt, text) == []
     assert measures.faults(prompt, text) == {}
     assert text == wrapped(prompt)
-    assert wrapped("other").replace("other", prompt, 1) != wrapped(PROMPT) or prompt == PROMPT
+    assert measures.outside_task(prompt, text) == measures.outside_task("other", wrapped("other"))
+
+
+@given(st.text(min_size=1))
+def test_any_prompt_in_the_golden_form_is_valid_and_nothing_is_lost(prompt: str) -> None:
+    rewrite = golden(prompt)
+    found = measures.sections(rewrite, prompt)
+    assert found is not None
+    assert found.task == prompt
+    assert measures.form_problems(prompt, rewrite) == []
+    assert measures.lost_spans(prompt, rewrite) == []
+    assert measures.faults(prompt, rewrite) == {}
+
+
+@given(st.text(), st.text())
+def test_no_text_breaks_a_measure(prompt: str, rewrite: str) -> None:
+    measures.problems(prompt, rewrite)
+    measures.faults(prompt, rewrite)
+    assert measures.length_ratio(prompt, rewrite) >= 0
+    assert 0 <= measures.content_recall(prompt, rewrite) <= 1
+    assert measures.distinct_share([prompt, rewrite]) is None or measures.structured(prompt) or measures.sections(rewrite)
+
+
+def test_what_the_network_learns_from_passes() -> None:
+    pairs = golden_pairs(120, seed=5)
+    wrong = {pair.prompt: found for pair in pairs if (found := measures.problems(pair.prompt, pair.rewrite))}
+    assert wrong == {}
+    kinds = ("lost span", "invented number", "invented URL", "repeated line")
+    assert not [pair.prompt for pair in pairs if any(kind in measures.faults(pair.prompt, pair.rewrite) for kind in kinds)]
+    assert (measures.distinct_share([pair.rewrite for pair in pairs]) or 0) > 0.6
+
+
+def test_a_number_of_a_list_line_does_not_stand_in_for_a_lost_one() -> None:
+    assert measures.lost_spans("give 3 reasons", golden("give reasons")) == ["3"]
+    assert measures.lost_spans("give 3 reasons", golden("give 3 good reasons")) == []
+
+
+def test_a_prompt_that_quotes_itself_is_cut_once() -> None:
+    prompt = 'say "Task: say"'
+    assert measures.outside_task(prompt, golden(prompt)) == measures.outside_task("x", golden("x"))

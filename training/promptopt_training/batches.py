@@ -57,7 +57,8 @@ def batches_by_tokens(examples: Examples, budget: int, seed: int) -> Batches:
             batch, source, target = [], 0, 0
         batch.append(number)
         source, target = max(source, wide), max(target, tall)
-    batches.append(batch)
+    if batch:
+        batches.append(batch)
     random.Random(seed).shuffle(batches)
     return Batches(examples, batches)
 

@@ -1,6 +1,7 @@
 """The command `promptopt-train`: data, vocabulary, base, adapter, evaluation."""
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, fields
@@ -51,9 +52,18 @@ def lora(options: LoraOptions) -> None:
 
 def evaluate(options: EvaluateOptions) -> None:
     """Measure what an adapter writes, beside a fixed template."""
-    from promptopt_training.report import run_evaluation
+    from promptopt.optimizer import Optimizer
+    from promptopt.settings import Settings
+    from promptopt_training.evaluate import evaluate as measure
+    from promptopt_training.evaluate import read_prompts
+    from promptopt_training.report import figures, write_report
 
-    run_evaluation(options)
+    prompts = read_prompts(options.prompts)
+    report = measure(prompts[: options.limit or None], Optimizer(Settings(adapter=options.adapter)))
+    if options.report:
+        write_report(report, options.report)
+        log(f"report: {options.report / 'report.md'}")
+    print(json.dumps(figures(report)))
 
 
 COMMANDS: dict[str, tuple[Callable[[Any], None], type[Any]]] = {
@@ -127,3 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("promptopt-train: stopped; give the same command again to go on from the last checkpoint.", file=sys.stderr)
         return Cancelled.exit_status
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -105,6 +105,8 @@ def write_data(options: DataOptions, log: Callable[[str], None]) -> None:
     """
     if options.style not in LAYOUTS:
         raise InvalidInput(f"There is no form {options.style!r}.", f"Known are {', '.join(LAYOUTS)}.")
+    if options.size < 1:
+        raise InvalidInput(f"{options.size} pairs cannot be made.", "Ask for one or more.")
     if options.inputs:
         known = labelled(read_inputs(options.inputs), options.seed, sentence_embedder())
         log(f"{len(known)} of the inputs fit an entry of the knowledge base")

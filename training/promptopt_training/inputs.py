@@ -23,7 +23,7 @@ class Input:
 
 def read_inputs(path: Path) -> list[Input]:
     """Rows of a JSON lines file with "text", "source" and perhaps "label"; longer ones than `LONGEST_WORDS` are left out."""
-    rows = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    rows = (json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip())
     found = [Input(row["text"].strip(), row.get("source", ""), str(row.get("label") or "")) for row in rows]
     return [item for item in found if item.text and len(item.text.split()) <= LONGEST_WORDS]
 
@@ -58,7 +58,7 @@ def mistyped(text: str, rng: random.Random) -> str:
     if slip < 0.3:
         return text.lower()
     if slip < 0.5:
-        return text.rstrip(".?!")
+        return text.rstrip(".?!") if text.strip(".?! ") else text
     if slip < 0.6:
         return f"please {text[:1].lower()}{text[1:]}"
     if slip < 0.7:

@@ -13,13 +13,14 @@ from promptopt.units import protected_spans
 LEAST_LINES = 3
 HEADINGS = ("Context", "Task", "Constraints", "Steps", "Goal")
 _FUNCTION_WORDS = """
-a about after all also an and any are as at be been but by can could did do does for from get give had has have how i if
-in into is it its just like make me my need no not of on one or our out please should so some such than that the their
-them then there these they this to up us use want was we were what when where which who why will with would you your
+a about after all also an and any are as at be been but by can could did do does for from get give had has have how i
+if in into is it its just like make me my need no not of on one or our out please should so some such than that the
+their them then there these they this to up us use want was we were what when where which who why will with would you
+your
 """
 STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
 _HEAD = re.compile(r"Act as ?(?P<persona>[^\n]*)\n\nContext:(?P<context>[^\n]*)\n\nTask: ?")
-_TAIL = re.compile(r"\n\nConstraints:(?P<constraints>(?:\n[^\n]+)*)\n\nSteps:(?P<steps>(?:\n[^\n]+)*)\n\nGoal:(?P<goal>[^\n]*)\n*")
+_TAIL = re.compile(r"\n\nConstraints:((?:\n[^\n]+)*)\n\nSteps:((?:\n[^\n]+)*)\n\nGoal:([^\n]*)\n*")
 _MARK = re.compile(r"\s*(?:[-*•]|\d+[.)])\s+")
 _LABEL = re.compile(r"\s*(?:[-*•]\s+|\d+[.)]\s+|(?:Context|Task|Goal):\s*)", re.IGNORECASE)
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
@@ -57,9 +58,9 @@ def sections(rewrite: str, task: str | None = None) -> Sections | None:
         persona=head["persona"].strip(),
         context=head["context"].strip(),
         task=rewrite[place[0] : place[1]],
-        constraints=tuple(tail["constraints"].split("\n")[1:]),
-        steps=tuple(tail["steps"].split("\n")[1:]),
-        goal=tail["goal"].strip(),
+        constraints=tuple(tail[1].split("\n")[1:]),
+        steps=tuple(tail[2].split("\n")[1:]),
+        goal=tail[3].strip(),
     )
 
 

@@ -8,6 +8,7 @@ import torch
 from transformers import T5Config, T5ForConditionalGeneration, TrainingArguments, set_seed
 
 from promptopt.codec import END, PAD
+from promptopt.errors import InvalidInput
 from promptopt.vocabulary import Vocabulary
 from promptopt_training.batches import batches_by_tokens
 from promptopt_training.corpus import Examples, encode_pretraining
@@ -44,6 +45,11 @@ def encoded(options: PretrainOptions, vocabulary: Vocabulary, log: Callable[[str
     kept = [options.output_dir / name for name in ("train.npz", "validation.npz")]
     if not all(path.exists() for path in kept):
         pairs = read_pairs(options.data_path)
+        if len(pairs) <= VALIDATION:
+            raise InvalidInput(
+                f"{options.data_path} holds {len(pairs)} pairs; {VALIDATION} are held out, so more are needed.",
+                "Make some with: promptopt-train data --inputs FILE",
+            )
         random.Random(options.seed).shuffle(pairs)
         options.output_dir.mkdir(parents=True, exist_ok=True)
         for path, part in zip(kept, (pairs[VALIDATION:], pairs[:VALIDATION]), strict=True):

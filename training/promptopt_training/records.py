@@ -57,10 +57,12 @@ def _rows(path: Path) -> Iterator[tuple[str, Any]]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise InvalidInput(f"{path} does not exist.", "Make the golden pairs with: promptopt-train data") from error
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read ({error.strerror}).", "Check the path.") from error
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{path} is not UTF-8 (byte {error.start}).", "Save it as UTF-8.") from error
     if path.suffix == ".jsonl":
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(text.split("\n"), start=1):
             if line.strip():
                 yield f"line {number}", _parse(line, f"line {number}", path)
         return

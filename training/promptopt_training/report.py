@@ -12,7 +12,7 @@ from promptopt_training.evaluate import Figures, Groups, Outcome, Report, percen
 from promptopt_training.plots import plot_calibration, plot_comparison, plot_histogram
 
 WORST = 5
-SHOWN_CHARACTERS = 700
+SHOWN_CHARACTERS = 1400
 COST = ("confidence", "tokens", "seconds_p50", "seconds_p95")
 NUMBERS = ("length_ratio", *COST)
 NAMES: Mapping[str, str] = {
@@ -30,7 +30,7 @@ NAMES: Mapping[str, str] = {
     "kept": "structured prompt left as it is",
     "length_ratio": "length ratio in words, median",
     "recall": "content words of the prompt in the rewrite",
-    "recall_outside_task": "the same, outside the task",
+    "recall_outside_task": "content words of the prompt outside the task",
     "confidence": "confidence, mean",
     "tokens": "pieces written, mean",
     "seconds_p50": "seconds, p50",
@@ -73,8 +73,8 @@ def page(report: Report, pictures: Mapping[str, str]) -> str:
     """The report as Markdown; `pictures` are file names by what they show."""
     parts = [
         "# Evaluation",
-        f"{report.optimizer.overall.prompts} prompts. The template is one fixed text round the prompt: what a network has "
-        "to beat. Shares are of the rewrites where nothing else is said; a rejected prompt stays as it is. "
+        f"{report.optimizer.overall.prompts} prompts. The template is one fixed text round the prompt: what a network "
+        "has to beat. Shares are of the rewrites where nothing else is said; a rejected prompt stays as it is. "
         '"Distinct" falls as a set grows, so compare it within a row only.',
         _headline(report),
         "## By source",

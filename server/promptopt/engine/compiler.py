@@ -53,9 +53,8 @@ def _specification(config: Mapping[str, Any], weights: Weights) -> transformer_s
     distance = np.dtype("int32").type(config.get("relative_attention_max_distance", 128))
     _set_stack(spec.encoder, spec.encoder.embeddings[0], weights, "encoder", distance)
     _set_stack(spec.decoder, spec.decoder.embeddings, weights, "decoder", distance)
-    tied = "lm_head.weight" not in weights
-    spec.decoder.projection.weight = weights["shared.weight" if tied else "lm_head.weight"]
-    if tied:
+    spec.decoder.projection.weight = weights.get("lm_head.weight", weights["shared.weight"])
+    if config.get("scale_decoder_outputs", config.get("tie_word_embeddings", True)):
         spec.decoder.scale_outputs = np.dtype("float32").type(config["d_model"] ** -0.5)
     return spec
 

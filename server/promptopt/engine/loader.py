@@ -67,7 +67,7 @@ def compiled_folder(bundle: Bundle, cache: Path | None = None) -> Path:
 
 def cache_key(bundle: Bundle) -> str:
     """Changes with the base, the adapter and the way they are compiled."""
-    digest = hashlib.sha256(f"{COMPILER} {QUANTIZATION} ".encode())
+    digest = hashlib.sha256(f"{COMPILER} {QUANTIZATION} {bundle.manifest.extra_ids} ".encode())
     for file in (bundle.base / "config.json", bundle.base / "spiece.model", bundle.base / "model.safetensors"):
         digest.update(file.read_bytes())
     for file in (bundle.adapter / "adapter_config.json", bundle.adapter / "adapter_model.safetensors"):
@@ -85,8 +85,10 @@ def _compile(bundle: Bundle, folder: Path) -> None:
 
 def _publish(partial: Path, folder: Path) -> None:
     """Renames the finished folder into place; another process may have been first, which is as good."""
+    if folder.is_dir() and not (folder / _COMPLETE).is_file():
+        shutil.rmtree(folder, ignore_errors=True)
     try:
         partial.rename(folder)
-    except OSError:
+    except OSError as error:
         if not (folder / _COMPLETE).is_file():
-            raise
+            raise BundleError(f"The compiled model cannot be put into {folder} ({error}).", "Delete that folder and try again.") from error

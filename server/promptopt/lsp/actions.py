@@ -34,7 +34,7 @@ class Request:
         if (
             not isinstance(data, Mapping)
             or not isinstance(data.get("uri"), str)
-            or not isinstance(data.get("start"), int)
+            or type(data.get("start")) is not int
             or not isinstance(data.get("text"), str)
             or not data["text"].strip()
             or data["start"] < 0

@@ -62,3 +62,7 @@ def _address(text: str) -> tuple[str, int]:
     if host not in ("127.0.0.1", "localhost", "::1") or not port.isdigit():
         raise argparse.ArgumentTypeError("HOST:PORT with a loopback host, for instance 127.0.0.1:2087")
     return host, int(port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

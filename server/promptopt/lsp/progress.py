@@ -31,10 +31,8 @@ async def work_done_progress(
         yield lambda message: None
         return
     progress = server.work_done_progress
-    cancelled = progress.tokens.get(token)
-    if cancelled is not None:
-        cancelled.add_done_callback(lambda future: stop.set() if future.cancelled() else None)
     progress.begin(token, types.WorkDoneProgressBegin(title=TITLE, cancellable=True))
+    progress.tokens[token].add_done_callback(lambda future: stop.set() if future.cancelled() else None)
     try:
         yield lambda message: progress.report(token, types.WorkDoneProgressReport(message=message, cancellable=True))
     finally:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-_BLANK_LINE = re.compile(r"(?:\r\n|\n|\r)[ \t]*(?:\r\n|\n|\r)")
+_BLANK_LINE = re.compile(r"(?:\r\n|\n|\r(?!\n))[ \t]*(?:\r\n|\n|\r)")
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,10 @@ def anchored(document: str, selection: Selection) -> Selection | None:
     """Where the selected text stands in `document` now: at its old place, or at the only place that has it; None elsewhere."""
     if document.startswith(selection.text, selection.start):
         return selection
-    if document.count(selection.text) == 1:
-        return Selection(document.index(selection.text), selection.text)
-    return None
+    first = document.find(selection.text)
+    if first < 0 or document.find(selection.text, first + 1) >= 0:
+        return None
+    return Selection(first, selection.text)
 
 
 def _paragraph(document: str, offset: int) -> tuple[int, int]:

@@ -2,10 +2,13 @@
 
 import logging
 import threading
+from collections.abc import Mapping
+from urllib.parse import unquote
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
+from pygls.workspace import TextDocument
 
 from promptopt import __version__
 from promptopt.errors import Cancelled, PromptoptError
@@ -22,6 +25,7 @@ from promptopt.settings import Settings, parse_settings
 REQUEST_FAILED = -32803
 SERVER_CANCELLED = -32802
 CONTENT_MODIFIED = -32801
+INVALID_PARAMS = -32602
 _LOG = logging.getLogger(__name__)
 
 
@@ -41,13 +45,18 @@ class Session:
         return problems
 
     @property
-    def encoding(self) -> str:
+    def encoding(self) -> types.PositionEncodingKind:
         """The position encoding agreed with the client."""
-        return str(self.server.workspace.position_encoding or types.PositionEncodingKind.Utf16)
+        return types.PositionEncodingKind(self.server.workspace.position_encoding or types.PositionEncodingKind.Utf16)
+
+    def document(self, uri: str) -> TextDocument | None:
+        """The open document at `uri`; pygls keeps them by their unquoted addresses."""
+        documents: Mapping[str, TextDocument] = self.server.workspace.text_documents
+        return documents.get(unquote(uri))
 
     def text(self, uri: str) -> str:
         """The document as the client has it. Raises ContentModified for one that is not open."""
-        document = self.server.workspace.text_documents.get(uri)
+        document = self.document(uri)
         if document is None:
             raise content_modified("The document is not open any more.")
         return str(document.source)
@@ -64,8 +73,8 @@ class Session:
             except PromptoptError as error:
                 raise JsonRpcException(str(error), REQUEST_FAILED) from error
         range_ = self._anchor(request)
-        version = self.server.workspace.text_documents[request.uri].version
-        return self.delivery.edit(request.uri, version, range_, rewrite.text)
+        document = self.document(request.uri)
+        return self.delivery.edit(request.uri, document.version if document else None, range_, rewrite.text)
 
     def _anchor(self, request: Request) -> types.Range:
         """Where the prompt stands now. Raises ContentModified when that cannot be told."""
@@ -94,7 +103,7 @@ def create_server(optimizer: Optimizer | None = None) -> LanguageServer:
 
     @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions(code_action_kinds=[KIND], resolve_provider=True))
     def code_action(params: types.CodeActionParams) -> list[types.CodeAction]:
-        document = session.server.workspace.text_documents.get(params.text_document.uri)
+        document = session.document(params.text_document.uri)
         if document is None:
             return []
         return code_actions(params, document.source, session.encoding, session.delivery)
@@ -104,11 +113,16 @@ def create_server(optimizer: Optimizer | None = None) -> LanguageServer:
         action.edit = await session.edit(parse_request(action.data), None)
         return action
 
-    @server.feature(types.WORKSPACE_EXECUTE_COMMAND, types.ExecuteCommandOptions(commands=[OPTIMIZE]))
-    async def optimize(params: types.ExecuteCommandParams) -> None:
+    @server.feature(types.WORKSPACE_EXECUTE_COMMAND)
+    async def execute(params: types.ExecuteCommandParams) -> None:
+        if params.command != OPTIMIZE:
+            raise JsonRpcException("promptopt has no such command.", INVALID_PARAMS)
         request = parse_request(params.arguments[0] if params.arguments else None)
         edit = await session.edit(request, params.work_done_token)
         await apply(server, edit)
+
+    server.command(OPTIMIZE)(execute)  # declares it; pygls' own way of running it knows no cancel and no progress token
+    del server.protocol.fm.builtin_features[types.WORKSPACE_EXECUTE_COMMAND]
 
     @server.feature(types.SHUTDOWN)
     def shutdown(*_: object) -> None:
@@ -122,4 +136,4 @@ def parse_request(data: object) -> Request:
     try:
         return Request.from_json(data)
     except ValueError as error:
-        raise JsonRpcException("These arguments do not come from promptopt's own code action.", -32602) from error
+        raise JsonRpcException("These arguments do not come from promptopt's own code action.", INVALID_PARAMS) from error

@@ -92,7 +92,7 @@ def check_text(line: Line, kind: str) -> None:
         ("match" in slots and line.says is None, "{match} without says"),
         (text.count("{topic}") > 1 or text.count("{match}") > 1, "a slot twice"),
         (re.search(r"\d|https?:|\n", text) is not None, "a digit, a URL or a line break"),
-        (len(text.split()) > (45 if kind in ("contexts", "goals") else 22), "too long"),
+        (len(text.split()) > (45 if kind in ("contexts", "goals") else 20), "too long"),
         (text != text.strip() or "  " in text, "stray white space"),
         (kind == "personas" and not re.match(r"(a|an|the) ", text), "a persona begins with a, an or the"),
         (kind == "personas" and text.endswith("."), "a persona has no full stop"),
@@ -150,8 +150,8 @@ def entries() -> Mapping[str, Entry]:
             if entry.name in found:
                 raise KnowledgeError(f"{entry.name}: the id is used twice")
             for line in all_lines(entry):
-                if line.text in seen and seen[line.text] == entry.name:
-                    raise KnowledgeError(f"{entry.name}: repeats its own line {line.text!r}")
+                if line.text in seen:
+                    raise KnowledgeError(f"{entry.name}: repeats a line of {seen[line.text]}: {line.text!r}")
                 seen[line.text] = entry.name
             found[entry.name] = entry
     return found

@@ -30,26 +30,43 @@ def _is_content(word: str) -> bool:
     return not (word in _words("function_words") or _is_verb(word) or adverb or word.isdigit())
 
 
+def _is_participle(word: str) -> bool:
+    """Whether `word` ends as participles do; "bed", "shed" and "speed" are none."""
+    return len(word) > 4 and word.endswith("ed") and not word.endswith("eed")
+
+
+def _names_a_thing(word: str, before: str) -> bool:
+    """Whether a listed verb is a noun here, as after a noun of some content: "climate change", "workout plan"."""
+    return word in _words("nouns_too") and _is_content(before) and before not in _words("generic_nouns") | _words("adjectives")
+
+
 def _runs(prompt: str) -> Iterator[tuple[list[str], int, bool]]:
     """Runs of content words: the words as written, the place of the first unit, and whether an article or preposition leads them in."""
     units = words_and_spans(prompt)
     words = [prompt[unit.start : unit.end] for unit in units]
     first = 0
     for number in range(len(units) + 1):
-        inside = number < len(units) and not units[number].protected and _is_content(words[number].lower())
-        joined = number == first or (number < len(units) and prompt[units[number - 1].end : units[number].start] == " ")
+        adjacent = 0 < number < len(units) and prompt[units[number - 1].end : units[number].start] == " "
+        joined = number == first or adjacent
+        word = words[number].lower() if number < len(units) and not units[number].protected else ""
+        compound = adjacent and number > first and _names_a_thing(word, words[number - 1].lower())
+        inside = bool(word) and (_is_content(word) or compound)
         if not inside or not joined:
             yield words[first:number], first, first > 0 and words[first - 1].lower() in _TURNS
             first = number if inside else number + 1
 
 
 def _trimmed(words: list[str]) -> list[str]:
-    """A run without vague adjectives at its start, participles and adjectives at its end, and anything ahead of its last four words."""
+    """A run without vague adjectives at its start, participles and adjectives at its end, and anything ahead of its last four words.
+
+    A noun that only counts after another one is left out where the cut made it the first.
+    """
     while words and words[0].lower() in _words("adjectives"):
         words = words[1:]
-    while words and (words[-1].lower() in _words("adjectives") or words[-1].lower().endswith("ed")):
+    while words and (words[-1].lower() in _words("adjectives") or _is_participle(words[-1].lower())):
         words = words[:-1]
-    return words[-LONGEST:]
+    words = words[-LONGEST:]
+    return words[1:] if words and words[0].lower() in _words("nouns_too") else words
 
 
 def topic(prompt: str) -> str | None:

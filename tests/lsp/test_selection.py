@@ -1,0 +1,120 @@
+"""What is rewritten, and where it stands later."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from promptopt.lsp.selection import Selection, anchored, select
+
+TEXTS = st.text(alphabet=st.sampled_from("ab \t\r\n😀\u2028"), max_size=30)
+
+
+def places(document: str, text: str) -> list[int]:
+    """Every offset where `text` stands, overlapping ones too."""
+    return [start for start in range(len(document)) if document[start : start + len(text)] == text]
+
+
+def test_the_end_lies_behind_the_text() -> None:
+    assert Selection(4, "créer😀").end == 10
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 0), (3, 3), (13, 13)])
+def test_nothing_selected_is_no_selection(start: int, end: int) -> None:
+    assert select("make it quick", start, end) is None
+
+
+@pytest.mark.parametrize("blank", ["  ", "\n\n", " \t\r\n ", "\u2028\u2028", "\u00a0\u00a0"])
+def test_white_space_alone_is_no_selection(blank: str) -> None:
+    assert select(f"one{blank}two", 3, 3 + len(blank)) is None
+
+
+@pytest.mark.parametrize(("start", "end"), [(2, 9), (9, 2), (1, 10), (0, 11), (2, 11), (0, 9)])
+def test_white_space_around_the_prompt_is_left_out(start: int, end: int) -> None:
+    assert select("  make it\n ", start, end) == Selection(2, "make it")
+
+
+def test_white_space_within_the_prompt_is_kept() -> None:
+    assert select("x\n a\n\n  b\ny", 1, 10) == Selection(3, "a\n\n  b")
+
+
+@pytest.mark.parametrize("offset", range(5, 15))
+def test_one_character_is_widened_to_its_paragraph(offset: int) -> None:
+    document = "one\n\ntwo\nthree\n\nfour"
+    assert select(document, offset, offset + 1) == Selection(5, "two\nthree")
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_a_paragraph_is_found_with_every_kind_of_line_end(newline: str) -> None:
+    document = newline.join(["one", "", "two", "three", " \t", "four"])
+    start = document.index("two")
+    assert select(document, start + 1, start + 2) == Selection(start, f"two{newline}three")
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_lines_without_a_blank_one_between_them_are_one_paragraph(newline: str) -> None:
+    document = newline.join(["one", "two", "three"])
+    assert select(document, 0, 1) == Selection(0, document)
+    assert select(document, len(document) - 1, len(document)) == Selection(0, document)
+
+
+@pytest.mark.parametrize(("offset", "expected"), [(0, Selection(0, "one")), (5, Selection(5, "two")), (7, Selection(5, "two"))])
+def test_the_first_and_the_last_paragraph_reach_to_the_ends(offset: int, expected: Selection) -> None:
+    assert select("one\n\ntwo", offset, offset + 1) == expected
+
+
+def test_one_emoji_is_one_character() -> None:
+    assert select("make 😀 smile", 5, 6) == Selection(0, "make 😀 smile")
+
+
+def test_a_selected_crlf_counts_as_one_character() -> None:
+    assert select("one\r\ntwo", 3, 5) == Selection(0, "one\r\ntwo")
+
+
+def test_two_characters_are_not_widened() -> None:
+    assert select("make it", 5, 7) == Selection(5, "it")
+
+
+def test_one_blank_in_an_empty_document_is_no_selection() -> None:
+    assert select(" ", 0, 1) is None
+
+
+@given(TEXTS, st.integers(0, 30), st.integers(0, 30))
+@example("a\r\nb", 0, 1)
+def test_a_selection_is_a_stripped_piece_of_the_document(document: str, start: int, end: int) -> None:
+    start, end = min(start, len(document)), min(end, len(document))
+    found = select(document, start, end)
+    low, high = sorted((start, end))
+    if high - low > 1 and document[low:high] != "\r\n":
+        assert (found.text if found else "") == document[low:high].strip()
+    if found is not None:
+        assert document[found.start : found.end] == found.text == found.text.strip() != ""
+
+
+def test_a_text_at_its_old_place_is_taken_even_where_it_stands_twice() -> None:
+    assert anchored("do it, do it", Selection(7, "do it")) == Selection(7, "do it")
+
+
+def test_a_text_that_moved_is_found_where_it_is_now() -> None:
+    assert anchored("please do it", Selection(0, "do it")) == Selection(7, "do it")
+
+
+@pytest.mark.parametrize("document", ["", "do", "do  it", "so: do it, do it", "DO IT"])
+def test_a_text_that_is_gone_or_stands_twice_elsewhere_is_not_found(document: str) -> None:
+    assert anchored(document, Selection(1, "do it")) is None
+
+
+def test_a_text_that_overlaps_itself_elsewhere_stands_twice() -> None:
+    assert anchored("x aXaXa", Selection(0, "aXa")) is None
+
+
+@given(TEXTS, TEXTS.filter(bool), st.integers(0, 30))
+@example(" aXaXa", "aXa", 0)
+def test_a_text_is_anchored_at_its_old_place_or_at_its_only_one(document: str, text: str, start: int) -> None:
+    found = anchored(document, Selection(start, text))
+    everywhere = places(document, text)
+    if start in everywhere:
+        assert found == Selection(start, text)
+    elif len(everywhere) == 1:
+        assert found == Selection(everywhere[0], text)
+    else:
+        assert found is None

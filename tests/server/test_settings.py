@@ -1,0 +1,86 @@
+"""Settings as editors send them."""
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from promptopt.settings import Settings, camel_case, parse_settings
+
+
+def test_the_defaults() -> None:
+    assert Settings() == Settings(adapter="golden", threads=0, log_level="warning")
+
+
+@pytest.mark.parametrize(("name", "camel"), [("adapter", "adapter"), ("log_level", "logLevel"), ("a_b_c", "aBC")])
+def test_camel_case(name: str, camel: str) -> None:
+    assert camel_case(name) == camel
+
+
+def test_every_setting_is_read_by_its_camel_case_name() -> None:
+    assert parse_settings({"adapter": "./mine", "threads": 3, "logLevel": "debug"}) == (
+        Settings(adapter="./mine", threads=3, log_level="debug"),
+        [],
+    )
+    assert {camel_case(field.name) for field in fields(Settings)} == {"adapter", "threads", "logLevel"}
+
+
+def test_what_is_not_set_stays_as_it_was() -> None:
+    base = Settings(adapter="mine", threads=2)
+    assert parse_settings({"threads": 4}, base) == (Settings(adapter="mine", threads=4), [])
+
+
+@pytest.mark.parametrize("data", [None, {}, {"adapter": None, "threads": None, "logLevel": None}])
+def test_null_means_not_set(data: Any) -> None:
+    base = Settings(adapter="mine", threads=2, log_level="error")
+    assert parse_settings(data, base) == (base, [])
+
+
+def test_without_a_base_the_defaults_stand() -> None:
+    assert parse_settings(None) == (Settings(), [])
+
+
+@pytest.mark.parametrize("data", [[], "golden", 3, True, ["adapter"]])
+def test_what_is_no_object_is_ignored_and_reported(data: Any) -> None:
+    base = Settings(threads=2)
+    assert parse_settings(data, base) == (base, [f"The promptopt settings should be an object, not {data!r}; they are ignored."])
+
+
+@pytest.mark.parametrize("key", ["log_level", "Adapter", "", "model"])
+def test_an_unknown_key_is_reported_with_the_known_ones(key: str) -> None:
+    settings, problems = parse_settings({key: "debug", "threads": 1})
+    assert settings == Settings(threads=1)
+    assert problems == [f"promptopt.{key} is no setting; known are adapter, logLevel, threads."]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("adapter", 3, "promptopt.adapter should be of type str, not 3; 'base' is used."),
+        ("adapter", ["a"], "promptopt.adapter should be of type str, not ['a']; 'base' is used."),
+        ("adapter", " ", "promptopt.adapter should be a name or a folder, not ' '; 'base' is used."),
+        ("adapter", "", "promptopt.adapter should be a name or a folder, not ''; 'base' is used."),
+        ("threads", "3", "promptopt.threads should be of type int, not '3'; 7 is used."),
+        ("threads", 1.5, "promptopt.threads should be of type int, not 1.5; 7 is used."),
+        ("threads", True, "promptopt.threads should be of type int, not True; 7 is used."),
+        ("threads", False, "promptopt.threads should be of type int, not False; 7 is used."),
+        ("threads", -1, "promptopt.threads should be between 0 and 256, not -1; 7 is used."),
+        ("threads", 257, "promptopt.threads should be between 0 and 256, not 257; 7 is used."),
+        ("logLevel", "loud", "promptopt.logLevel should be one of error, warning, info, debug, not 'loud'; 'info' is used."),
+        ("logLevel", 10, "promptopt.logLevel should be of type str, not 10; 'info' is used."),
+    ],
+)
+def test_a_wrong_value_is_reported_and_left_as_it_was(key: str, value: Any, problem: str) -> None:
+    base = Settings(adapter="base", threads=7, log_level="info")
+    assert parse_settings({key: value}, base) == (base, [problem])
+
+
+@pytest.mark.parametrize("threads", [0, 1, 256])
+def test_the_ends_of_the_range_are_allowed(threads: int) -> None:
+    assert parse_settings({"threads": threads}) == (Settings(threads=threads), [])
+
+
+def test_one_wrong_value_does_not_keep_the_others_from_being_read() -> None:
+    settings, problems = parse_settings({"threads": -1, "adapter": "mine", "nope": 1, "logLevel": "error"})
+    assert settings == Settings(adapter="mine", log_level="error")
+    assert [problem.split()[0] for problem in problems] == ["promptopt.threads", "promptopt.nope"]

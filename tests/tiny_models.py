@@ -1,0 +1,81 @@
+"""Random T5 models and LoRA adapters of a few kilobytes, on disk as real ones are."""
+
+import shutil
+from pathlib import Path
+
+import peft
+import torch
+import transformers
+
+from fakes import manifest
+from promptopt.bundle import base_folder
+
+SIZE = 8192
+TARGETS = ("q", "v")
+
+
+def tiny_base(folder: Path, tied: bool = True, feed_forward: str = "relu", ends: float = 4.0) -> Path:
+    """Saves a random T5 with the shipped vocabulary in `folder`; the larger `ends`, the sooner it writes the end."""
+    torch.manual_seed(3)
+    config = transformers.T5Config(
+        vocab_size=SIZE,
+        d_model=32,
+        d_kv=8,
+        num_heads=4,
+        d_ff=48,
+        num_layers=2,
+        num_decoder_layers=3,
+        dropout_rate=0.0,
+        feed_forward_proj=feed_forward,
+        tie_word_embeddings=tied,
+        pad_token_id=0,
+        eos_token_id=1,
+        decoder_start_token_id=0,
+    )
+    model = transformers.T5ForConditionalGeneration(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(0, 0.4)
+        for name, parameter in model.named_parameters():
+            if "layer_norm" in name:
+                parameter.uniform_(0.5, 1.5)
+        model.get_output_embeddings().weight[1] *= ends
+    model.save_pretrained(folder)
+    shutil.copy(base_folder("promptopt-mini", ("spiece.model",)) / "spiece.model", folder)
+    return folder
+
+
+def tiny_adapter(folder: Path, base: Path, seed: int = 0, limit: int = 24) -> Path:
+    """Saves a random LoRA adapter for `base`, with its manifest, in `folder`."""
+    torch.manual_seed(seed)
+    model = transformers.T5ForConditionalGeneration.from_pretrained(base)
+    config = peft.LoraConfig(task_type="SEQ_2_SEQ_LM", r=4, lora_alpha=8, target_modules=list(TARGETS))
+    adapted = peft.get_peft_model(model, config)
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if "lora_" in name:
+                parameter.normal_(0, 0.3)
+    adapted.save_pretrained(folder)
+    manifest(base=str(base), write_limit=limit).write(folder)
+    return folder
+
+
+def reference(base: Path, adapter: Path) -> peft.PeftModel:
+    """The same network as transformers and peft run it."""
+    model = transformers.T5ForConditionalGeneration.from_pretrained(base)
+    return peft.PeftModel.from_pretrained(model, adapter).eval()
+
+
+def greedy(model: peft.PeftModel, source: list[int], limit: int) -> list[tuple[int, float]]:
+    """The likeliest pieces one after the other, each with its log probability, up to the end or `limit`."""
+    written: list[tuple[int, float]] = []
+    start = [0]
+    with torch.no_grad():
+        while len(written) < limit:
+            logits = model(input_ids=torch.tensor([source]), decoder_input_ids=torch.tensor([start])).logits[0, -1]
+            best = int(logits.argmax())
+            written.append((best, float(logits.log_softmax(-1)[best])))
+            start.append(best)
+            if best == 1:
+                break
+    return written

@@ -1,0 +1,207 @@
+"""What is composed follows from the prompt alone: conditions kept, slots filled with the writer's words, nothing twice."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptopt_training.golden.compose import Parts, compose, fill
+from promptopt_training.golden.knowledge import Entry, Line, entries, parse_line, pattern
+from promptopt_training.golden.topic import topic
+
+
+def line(text: str, says: str | None = None, lacks: str | None = None) -> Line:
+    return Line(text, pattern(says) if says else None, pattern(lacks) if lacks else None)
+
+
+def small(constraints: tuple[Line, ...], steps: tuple[Line, ...] | None = None) -> Entry:
+    """An entry with these constraints."""
+    plain = tuple(line(f"Do {letter}.") for letter in "abcdef")
+    return Entry(
+        name="test/small",
+        task="test",
+        examples=(),
+        personas=(line("a sailor who knows {match}", says="boat|ship"), line("the cook")),
+        contexts=(line("It is for {topic}."), line("It is needed.")),
+        constraints=constraints,
+        steps=steps or plain,
+        goals=(line("A dry {match}.", says="boat"), line("A good meal.")),
+    )
+
+
+PLAIN = tuple(line(f"Keep {letter}.") for letter in "abcdef")
+
+
+@cache
+def composed() -> tuple[tuple[Entry, str, Parts], ...]:
+    """Every example of every entry with what is composed for it."""
+    return tuple((entry, example, compose(example, entry)) for entry in entries().values() for example in entry.examples)
+
+
+def written(entry: Entry, parts: Parts) -> Iterator[tuple[str, tuple[Line, ...]]]:
+    """Every text of the parts but the task, with the lines that it can come from."""
+    yield parts.persona, entry.personas
+    yield parts.context, entry.contexts
+    yield from ((text, entry.constraints) for text in parts.constraints)
+    yield from ((text, entry.steps) for text in parts.steps)
+    yield parts.goal, entry.goals
+
+
+@cache
+def shape(text: str) -> re.Pattern[str]:
+    """What a line with slots can become."""
+    source = re.escape(text).replace(r"\{topic\}", "(?P<topic>.+)").replace(r"\{match\}", "(?P<match>.+)")
+    return re.compile(source, re.DOTALL)
+
+
+def belongs(origin: Line, text: str, prompt: str) -> bool:
+    """Whether `text` is the line, its conditions hold for the prompt, and its slots hold the writer's own words."""
+    match = shape(origin.text).fullmatch(text)
+    if match is None or (origin.says and not origin.says.search(prompt)) or (origin.lacks and origin.lacks.search(prompt)):
+        return False
+    for slot, phrase in match.groupdict().items():
+        at_start = origin.text.startswith(f"{{{slot}}}")
+        if phrase not in prompt and not (at_start and phrase[:1].lower() + phrase[1:] in prompt):
+            return False
+        if slot == "match" and not (origin.says and origin.says.search(phrase)):
+            return False
+        if slot == "topic" and phrase.lower() != (topic(prompt) or "").lower():
+            return False
+    return True
+
+
+def test_the_specific_line_comes_first_and_carries_the_writers_words() -> None:
+    parts = compose("paint my rowing boat", small(PLAIN))
+    assert parts.persona == "a sailor who knows boat"
+    assert parts.goal == "A dry boat."
+
+
+def test_without_the_words_the_unconditional_line_is_taken() -> None:
+    parts = compose("hello", small(PLAIN))
+    assert (parts.persona, parts.context, parts.goal) == ("the cook", "It is needed.", "A good meal.")
+
+
+def test_the_task_is_the_prompt_as_it_is() -> None:
+    assert compose("  fix\n\tthis ", small(PLAIN)).task == "  fix\n\tthis "
+
+
+@pytest.mark.parametrize(
+    ("given_line", "prompt", "expected"),
+    [
+        (line("Mind the {match}.", says="list|array"), "sort the ARRAYS now", "Mind the ARRAYS."),
+        (line("Mind the {match}.", says="list|array"), "sort the tuples", None),
+        (line("Mind the {match}.", says="list|array"), "enlist", None),
+        (line("Ask.", lacks="language"), "in which Language?", None),
+        (line("Ask.", lacks="language"), "sort it", "Ask."),
+        (line("Mind {match}.", says="wind", lacks="rope"), "wind and rope", None),
+        (line("Mind {match}.", says="wind", lacks="rope"), "windy", "Mind windy."),
+        (line("About {topic}."), "write a poem about autumn leaves", "About autumn leaves."),
+        (line("{topic} come first."), "write a poem about autumn leaves", "Autumn leaves come first."),
+        (line("About {topic}."), "write code", None),
+        (line("Use {match}.", says=r"c\+\+"), "in C++ please", "Use C++."),
+        (line("Use {match}.", says=r"\d"), "within 30 days", "Use 30."),
+        (line("Plain."), "anything", "Plain."),
+    ],
+)
+def test_a_line_is_filled_where_it_belongs_and_left_out_elsewhere(given_line: Line, prompt: str, expected: str | None) -> None:
+    assert fill(given_line, prompt, topic(prompt)) == expected
+
+
+def test_conditional_lines_come_before_general_ones_and_all_keep_the_order_of_the_file() -> None:
+    lines = (line("First."), line("Ask.", lacks="rope"), line("Second."), line("Mind {match}.", says="wind"), line("Third."))
+    assert compose("strong wind", small(lines)).constraints == ("First.", "Ask.", "Second.", "Mind wind.")
+
+
+def test_at_most_two_lines_of_each_kind_of_condition_are_taken() -> None:
+    lines = (
+        *(line(f"Mind {{match}} {letter}.", says="wind") for letter in "abc"),
+        *(line(f"Ask {letter}.", lacks="rope") for letter in "abc"),
+        *PLAIN,
+    )
+    short, long = "strong wind", "strong wind " + "and so on " * 4
+    assert compose(short, small(lines)).constraints == ("Mind wind a.", "Mind wind b.", "Ask a.", "Keep a.")
+    assert compose(long, small(lines)).constraints == ("Mind wind a.", "Mind wind b.", "Ask a.", "Ask b.", "Keep a.")
+
+
+def test_one_topical_line_is_taken() -> None:
+    lines = (line("Name {topic}."), line("Show {topic}."), *PLAIN)
+    assert compose("write a poem about autumn leaves", small(lines)).constraints == ("Name autumn leaves.", "Keep a.", "Keep b.", "Keep c.")
+
+
+@pytest.mark.parametrize(("words", "lines"), [(1, 4), (12, 4), (13, 5), (60, 5)])
+def test_longer_prompts_get_a_line_more(words: int, lines: int) -> None:
+    parts = compose(" ".join(["so"] * words), small(PLAIN))
+    assert (len(parts.constraints), len(parts.steps)) == (lines, lines)
+
+
+@given(st.text(), st.sampled_from(list(entries())))
+def test_any_text_gets_whole_content_and_the_same_each_time(prompt: str, name: str) -> None:
+    entry = entries()[name]
+    parts = compose(prompt, entry)
+    assert parts == compose(prompt, entry)
+    assert parts.task == prompt
+    assert (len(parts.constraints), len(parts.steps)) in {(4, 4), (5, 5)}
+    assert all(text.strip() for text, _ in written(entry, parts))
+
+
+def test_every_example_is_composed_the_same_twice() -> None:
+    assert [(example, entry.name) for entry, example, parts in composed() if compose(example, entry) != parts] == []
+
+
+def test_every_composed_line_respects_its_conditions_and_holds_the_writers_words() -> None:
+    wrong = [
+        (entry.name, example, text)
+        for entry, example, parts in composed()
+        for text, lines in written(entry, parts)
+        if not any(belongs(origin, text, example) for origin in lines)
+    ]
+    assert wrong == []
+
+
+def test_no_slot_is_left_open() -> None:
+    assert [text for entry, _, parts in composed() for text, _ in written(entry, parts) if re.search(r"\{(topic|match)\}", text)] == []
+
+
+def test_every_example_gets_three_or_more_constraints_and_steps_and_as_many_as_wanted() -> None:
+    wanted = {example: 4 if len(example.split()) <= 12 else 5 for _, example, _ in composed()}
+    off = [
+        (entry.name, example, len(parts.constraints), len(parts.steps))
+        for entry, example, parts in composed()
+        if {len(parts.constraints), len(parts.steps)} != {wanted[example]}
+    ]
+    assert off == []
+    assert set(wanted.values()) == {4, 5}
+
+
+def test_no_line_stands_twice_in_a_result() -> None:
+    repeated = [
+        (entry.name, example)
+        for entry, example, parts in composed()
+        if len({text.lower() for text, _ in written(entry, parts)}) != len(list(written(entry, parts)))
+    ]
+    assert repeated == []
+
+
+def test_no_digit_and_no_url_is_invented() -> None:
+    invented = [
+        (entry.name, example, text, found)
+        for entry, example, parts in composed()
+        for text, _ in written(entry, parts)
+        for found in re.findall(r"\d+|https?://\S+|www\.\S+", text)
+        if found.rstrip(".") not in example
+    ]
+    assert invented == []
+
+
+def test_constraints_differ_between_prompts_of_one_entry() -> None:
+    for entry in entries().values():
+        different = {compose(example, entry).constraints for example in entry.examples}
+        assert len(different) >= 4, entry.name
+
+
+def test_a_topic_that_starts_a_line_is_capitalised_in_a_result() -> None:
+    raw = parse_line("{topic} will be read by others.", "contexts")
+    assert fill(raw, "summarize the annual report figures", "annual report figures") == "Annual report figures will be read by others."

@@ -1,0 +1,132 @@
+"""Real prompts are read and capped, and slips of the keyboard leave a prompt recognisable."""
+
+import json
+import random
+from collections import Counter
+from difflib import SequenceMatcher
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptopt_training.golden.knowledge import entries
+from promptopt_training.inputs import CAPS, LONGEST_WORDS, Input, capped, example_inputs, mistyped, read_inputs
+
+WORDS = st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZäé0123456789_`'"), min_size=1, max_size=12)
+PROMPTS = st.builds(
+    lambda words, end: " ".join(words) + end, st.lists(WORDS, min_size=1, max_size=20), st.sampled_from(["", ".", "?", "!?!"])
+)
+
+
+def rows_file(folder: Path, rows: list[dict[str, object]]) -> Path:
+    path = folder / "inputs.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_rows_are_read_with_their_source_and_label(tmp_path: Path) -> None:
+    path = rows_file(
+        tmp_path,
+        [{"text": " bake bread\n", "source": "clinc150", "label": "recipe"}, {"text": "sort it", "source": "mbpp_train"}, {"text": "go"}],
+    )
+    assert read_inputs(path) == [Input("bake bread", "clinc150", "recipe"), Input("sort it", "mbpp_train", ""), Input("go", "", "")]
+
+
+def test_a_label_that_is_a_number_or_null_becomes_text(tmp_path: Path) -> None:
+    path = rows_file(tmp_path, [{"text": "a", "label": 7}, {"text": "b", "label": None}])
+    assert [item.label for item in read_inputs(path)] == ["7", ""]
+
+
+def test_blank_texts_and_texts_over_the_limit_of_words_are_left_out(tmp_path: Path) -> None:
+    lengths = (LONGEST_WORDS - 1, LONGEST_WORDS, LONGEST_WORDS + 1)
+    path = rows_file(tmp_path, [{"text": "  \n"}, *({"text": " ".join(["so"] * length)} for length in lengths)])
+    assert [len(item.text.split()) for item in read_inputs(path)] == [LONGEST_WORDS - 1, LONGEST_WORDS]
+
+
+def crowd(free: int, each: int) -> list[Input]:
+    """`free` inputs of uncapped sets and `each` of every capped one."""
+    found = [Input(f"free {number}", "own") for number in range(free)]
+    return found + [Input(f"{source} {number}", source) for source in CAPS for number in range(each)]
+
+
+def test_large_sets_are_cut_to_their_share_of_what_is_kept() -> None:
+    kept = capped(crowd(1000, 1000), seed=0)
+    counts = Counter(item.source for item in kept)
+    assert counts["own"] == 1000
+    for source, share in CAPS.items():
+        assert abs(counts[source] / len(kept) - share) < 0.001, source
+
+
+def test_small_sets_are_kept_whole() -> None:
+    inputs = crowd(1000, 20)
+    assert Counter(capped(inputs, seed=0)) == Counter(inputs)
+
+
+def test_without_uncapped_inputs_nothing_is_kept_of_the_capped_ones() -> None:
+    assert capped(crowd(0, 5), seed=0) == []
+
+
+def test_the_cut_and_the_order_follow_from_the_seed_and_the_given_list_is_left_alone() -> None:
+    inputs = crowd(50, 50)
+    before = list(inputs)
+    assert capped(inputs, seed=1) == capped(inputs, seed=1)
+    assert capped(inputs, seed=1) != capped(inputs, seed=2)
+    assert inputs == before
+
+
+def test_every_example_comes_with_the_name_of_its_entry() -> None:
+    pairs = list(example_inputs(entries()))
+    assert len(pairs) == sum(len(entry.examples) for entry in entries().values())
+    assert pairs[0] == (next(iter(entries().values())).examples[0], next(iter(entries())))
+    assert all(text in entries()[name].examples for text, name in pairs)
+
+
+@given(PROMPTS, st.integers(0, 10_000))
+def test_a_slip_keeps_the_text_recognisable(text: str, seed: int) -> None:
+    typed = mistyped(text, random.Random(seed))
+    assert abs(len(typed) - len(text)) <= 12
+    bare = typed.lower().removeprefix("please ") if typed.startswith("please ") and not text.startswith("please ") else typed.lower()
+    assert sorted(bare.rstrip(".?!")) == sorted(text.lower().rstrip(".?!"))
+    assert SequenceMatcher(None, bare, text.lower(), autojunk=False).ratio() > (0.6 if len(text) > 8 else 0.3)
+
+
+@given(PROMPTS, st.integers(0, 10_000))
+def test_the_same_seed_makes_the_same_slip(text: str, seed: int) -> None:
+    assert mistyped(text, random.Random(seed)) == mistyped(text, random.Random(seed))
+
+
+@given(st.text(st.sampled_from(".?! a"), min_size=1).filter(str.strip), st.integers(0, 1000))
+def test_a_slip_never_leaves_nothing(text: str, seed: int) -> None:
+    assert mistyped(text, random.Random(seed)).strip() != ""
+
+
+class Fixed(random.Random):
+    """Draws `draw` first, then as usual."""
+
+    def __init__(self, draw: float) -> None:
+        super().__init__(0)
+        self._draw = draw
+
+    def random(self) -> float:
+        return self._draw
+
+
+@pytest.mark.parametrize(
+    ("draw", "expected"),
+    [
+        (0.0, "write a function."),
+        (0.29, "write a function."),
+        (0.3, "Write a Function"),
+        (0.5, "please write a Function."),
+        (0.6, "Write a Function."),
+    ],
+)
+def test_each_slip_by_its_share(draw: float, expected: str) -> None:
+    assert mistyped("Write a Function.", Fixed(draw)) == expected
+
+
+def test_swapped_letters_stay_inside_one_word_of_five_or_more_letters() -> None:
+    changed = {mistyped("create it", random.Random(seed)) for seed in range(400)}
+    swapped = changed - {"create it", "please create it", "Create it"}
+    assert swapped == {"cerate it", "craete it", "cretae it"}

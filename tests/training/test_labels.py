@@ -1,0 +1,104 @@
+"""A prompt belongs to the entry with the nearest examples; tried with an embedder that counts words."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+
+from promptopt_training import data
+from promptopt_training.golden.knowledge import Entry
+from promptopt_training.inputs import Input
+from promptopt_training.labels import NEIGHBOURS, THRESHOLD, Matrix, nearest_entries
+
+WORDS = "bake bread cake oven sort list array fast tune guitar string sing".split()
+
+
+def words(texts: Sequence[str]) -> Matrix:
+    """Unit vectors of word counts; a text without known words is nowhere near any other."""
+    counts = np.array([[text.split().count(word) for word in WORDS] for text in texts], dtype=np.float32).reshape(len(texts), len(WORDS))
+    lengths = np.linalg.norm(counts, axis=1, keepdims=True)
+    return np.asarray(counts / np.where(lengths == 0, 1, lengths), dtype=np.float32)
+
+
+def entry(name: str, task: str, *examples: str) -> Entry:
+    return Entry(name, task, examples, (), (), (), (), ())
+
+
+def knowledge() -> Mapping[str, Entry]:
+    found = [
+        entry("life/baking", "bake", "bake bread", "bake cake", "oven bread", "oven"),
+        entry("code/sorting", "sort", "sort list", "sort array", "fast sort"),
+        entry("life/music", "tune", "tune guitar", "sing", "guitar string"),
+    ]
+    return {item.name: item for item in found}
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("bake bread", "life/baking"), ("sort array fast", "code/sorting"), ("tune string", "life/music")]
+)
+def test_a_text_belongs_to_the_entry_with_the_nearest_examples(text: str, name: str) -> None:
+    assert nearest_entries([text], knowledge(), words)[0][0] == name
+
+
+def test_the_similarity_is_the_mean_over_the_nearest_three_of_task_and_examples() -> None:
+    assert NEIGHBOURS == 3
+    [(name, score)] = nearest_entries(["bake bread"], knowledge(), words)
+    half = 1 / np.sqrt(2)
+    assert name == "life/baking"
+    assert score == pytest.approx((1.0 + half + 0.5) / 3, abs=1e-6)
+
+
+def test_one_near_example_alone_does_not_win_over_three_fairly_near_ones() -> None:
+    choices = {
+        "one": entry("one", "sing", "bake bread cake", "sing guitar"),
+        "many": entry("many", "bake bread", "bake cake", "bread cake"),
+    }
+    assert nearest_entries(["bake bread cake"], choices, words)[0][0] == "many"
+
+
+def test_a_text_far_from_everything_scores_nothing() -> None:
+    assert nearest_entries(["zzz"], knowledge(), words)[0][1] == 0.0
+
+
+def test_answers_come_in_the_order_of_the_texts_across_chunks() -> None:
+    texts = ["bake bread", "sort list", "tune guitar"] * 700
+    found = [name for name, _ in nearest_entries(texts, knowledge(), words)]
+    assert found == ["life/baking", "code/sorting", "life/music"] * 700
+
+
+def test_no_texts_give_no_answers() -> None:
+    assert nearest_entries([], knowledge(), words) == []
+
+
+def labelled(monkeypatch: pytest.MonkeyPatch, *inputs: Input) -> set[tuple[str, str, str]]:
+    monkeypatch.setattr(data, "entries", knowledge)
+    return set(data.labelled(inputs, 0, words))
+
+
+def test_inputs_above_the_threshold_are_labelled_and_others_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert labelled(monkeypatch, Input("bake cake", "own"), Input("zzz", "own"), Input("sort list zzz", "own")) == {
+        ("bake cake", "own", "life/baking"),
+        ("sort list zzz", "own", "code/sorting"),
+    }
+
+
+@pytest.mark.parametrize(("score", "kept"), [(THRESHOLD, 1), (THRESHOLD - 0.001, 0)])
+def test_a_score_at_the_threshold_is_enough(score: float, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "nearest_entries", lambda texts, choices, embed: [("life/baking", score)] * len(texts))
+    assert len(labelled(monkeypatch, Input("bake", "own"))) == kept
+
+
+def test_inputs_from_code_sets_belong_to_software_entries_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = labelled(monkeypatch, Input("bake bread sort list", "mbpp_train"), Input("bake bread cake sort", "own"))
+    assert found == {("bake bread sort list", "mbpp_train", "code/sorting"), ("bake bread cake sort", "own", "life/baking")}
+
+
+def test_large_sets_are_capped_before_they_are_labelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = [Input("bake bread", "own")] * 100 + [Input("bake cake", "clinc150")] * 100
+    monkeypatch.setattr(data, "entries", knowledge)
+    sources = [source for _, source, _ in data.labelled(inputs, 0, words)]
+    assert (sources.count("own"), sources.count("clinc150")) == (100, 21)
+
+
+def test_no_inputs_give_no_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert labelled(monkeypatch) == set()

@@ -1,0 +1,257 @@
+"""An adapter is trained on a tiny frozen base: only the low-rank updates move, and what is left is a bundle that plain PEFT loads."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from fakes import mini_codec, vocabulary
+from peft import PeftModel
+from safetensors.torch import load_file
+from transformers import T5Config, T5ForConditionalGeneration, set_seed
+
+from promptopt.bundle import Manifest, base_folder, load_bundle
+from promptopt.errors import BundleError, InvalidInput
+from promptopt_training import lora as module
+from promptopt_training.data import golden_pairs
+from promptopt_training.lora import adapted, count_parameters, split, train_lora
+from promptopt_training.options import LoraOptions
+from promptopt_training.records import Pair, read_pairs, write_pairs
+from promptopt_training.trainer import Journal, last_checkpoint
+from promptopt_training.vocabulary import REWRITE, TABLE
+
+SPIECE = base_folder("promptopt-mini", ("spiece.model",)) / "spiece.model"
+UPDATES = re.compile(r"(encoder|decoder)\.block\.0\.layer\.[01]\.(SelfAttention|EncDecAttention)\.(q|v)\.lora_[AB]\.weight")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """The other core is needed elsewhere."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def tiny_base(folder: Path) -> Path:
+    """A random T5 with the vocabulary of the embedded model, and with dropout."""
+    base = folder / "base"
+    if not base.exists():
+        set_seed(0)
+        config = T5Config(
+            vocab_size=len(vocabulary()), d_model=32, d_kv=16, num_heads=2, d_ff=64, num_layers=1, num_decoder_layers=1,
+            feed_forward_proj="gated-gelu", dropout_rate=0.1, pad_token_id=0, eos_token_id=1, decoder_start_token_id=0,
+        )  # fmt: skip
+        T5ForConditionalGeneration(config).save_pretrained(base)
+        (base / "spiece.model").write_bytes(SPIECE.read_bytes())
+    return base
+
+
+def options(folder: Path, **changes: Any) -> LoraOptions:
+    data = folder / "pairs.json"
+    if not data.exists():
+        write_pairs(golden_pairs(40, seed=0), data)
+    given = {"data_path": data, "base": str(tiny_base(folder)), "output_dir": folder / "out", "num_epochs": 2, **changes}
+    return LoraOptions(**given)
+
+
+def quiet(line: str) -> None:
+    """Says nothing."""
+
+
+def digests(model: torch.nn.Module) -> dict[str, str]:
+    """A hash of every tensor that belongs to the base."""
+    return {
+        name: hashlib.sha256(tensor.detach().contiguous().numpy().tobytes()).hexdigest()
+        for name, tensor in model.state_dict().items()
+        if "lora_" not in name
+    }
+
+
+def test_a_tenth_of_the_pairs_is_held_out_and_none_is_lost() -> None:
+    pairs = [Pair(str(number), str(number)) for number in range(50)]
+    training, validation = split(pairs, 0.1, 0)
+    assert (len(training), len(validation)) == (45, 5)
+    assert sorted([*training, *validation], key=lambda pair: int(pair.prompt)) == pairs
+    assert split(pairs, 0.1, 0) == (training, validation)
+    assert split(pairs, 0.1, 1) != (training, validation)
+
+
+def test_at_least_one_pair_is_held_out() -> None:
+    assert [len(part) for part in split([Pair("a", "a")] * 20, 0.001, 0)] == [19, 1]
+
+
+def test_only_the_updates_of_the_targets_train(tmp_path: Path) -> None:
+    model = adapted(tiny_base(tmp_path), options(tmp_path, rank=4))
+    names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    assert len(names) == 12
+    assert all(".q.lora_" in name or ".v.lora_" in name for name in names)
+    assert count_parameters(model)[0] == 6 * 2 * 4 * 32
+
+
+def test_other_targets_can_be_asked_for(tmp_path: Path) -> None:
+    model = adapted(tiny_base(tmp_path), options(tmp_path, target_modules=("wo",)))
+    names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    assert len(names) == 4
+    assert all(".wo.lora_" in name for name in names)
+
+
+@pytest.mark.model
+def test_training_leaves_the_base_alone_and_a_bundle_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[tuple[PeftModel, dict[str, str]]] = []
+
+    def watched(base: Path, given: LoraOptions) -> PeftModel:
+        model = adapted(base, given)
+        built.append((model, digests(model)))
+        return model
+
+    monkeypatch.setattr(module, "adapted", watched)
+    given, lines = options(tmp_path), list[str]()
+    files = {path.name: path.read_bytes() for path in tiny_base(tmp_path).iterdir()}
+    folder = train_lora(given, lines.append)
+
+    [(model, before)] = built
+    assert len(before) > 15
+    assert digests(model) == before
+    assert {path.name: path.read_bytes() for path in tiny_base(tmp_path).iterdir()} == files
+
+    assert folder == given.output_dir / "final_adapter"
+    assert {path.name for path in folder.iterdir()} == {"adapter_config.json", "adapter_model.safetensors", "README.md", "promptopt.json"}
+    assert {"metrics.jsonl", "loss.png"} <= {path.name for path in given.output_dir.iterdir()}
+
+    updates = load_file(folder / "adapter_model.safetensors")
+    assert len(updates) == 12
+    assert [name for name in updates if not UPDATES.search(name)] == []
+    assert [name for name, tensor in updates.items() if not tensor.abs().sum() > 0] == []
+
+    trainable = sum(tensor.numel() for tensor in updates.values())
+    everything = trainable + sum(parameter.numel() for parameter in T5ForConditionalGeneration.from_pretrained(given.base).parameters())
+    assert trainable == 6 * 2 * 16 * 32
+    assert lines == [
+        "36 pairs to train on, 4 to validate",
+        f"{trainable:,} of {everything:,} parameters train ({100 * trainable / everything:.2f}%)",
+    ]
+
+
+@pytest.mark.model
+def test_the_bundle_says_what_it_was_made_of_and_loads_in_promptopt_and_in_plain_peft(tmp_path: Path) -> None:
+    given = options(tmp_path, num_epochs=1)
+    folder = train_lora(given, quiet)
+    manifest = Manifest.read(folder)
+    rows = [json.loads(line) for line in (given.output_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    [loss] = [row["eval_loss"] for row in rows if "eval_loss" in row]
+    assert manifest == Manifest(
+        base=given.base,
+        base_sha256=hashlib.sha256((tiny_base(tmp_path) / "model.safetensors").read_bytes()).hexdigest(),
+        style="golden",
+        prefix=(REWRITE,),
+        codec=TABLE,
+        read_limit=512,
+        write_limit=320,
+        temperature=0.7,
+        data_sha256=hashlib.sha256(given.data_path.read_bytes()).hexdigest(),
+        metrics={"validation_loss": round(loss, 4), "epochs": 1.0, "steps": 5.0},
+    )
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert f"base_model: {given.base}\n" in card
+    assert "rank 16, alpha 32, on q and v" in card
+    assert f"Trained on 40 pairs; the file's SHA-256 is `{manifest.data_sha256}`." in card
+    assert f"Validation loss {round(loss, 4)} nats per piece, after 5 steps; the best of 1 epochs is kept." in card
+
+    bundle = load_bundle(str(folder))
+    assert (bundle.base, bundle.manifest) == (tiny_base(tmp_path).resolve(), manifest)
+
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    assert (config["base_model_name_or_path"], config["r"], config["lora_alpha"]) == (given.base, 16, 32)
+    assert (sorted(config["target_modules"]), config["task_type"], config["peft_type"]) == (["q", "v"], "SEQ_2_SEQ_LM", "LORA")
+    model = PeftModel.from_pretrained(T5ForConditionalGeneration.from_pretrained(given.base), folder)
+    source = torch.tensor([mini_codec().encode_prompt("create function", 512)])
+    written = model.generate(input_ids=source, min_new_tokens=7, max_new_tokens=7, do_sample=False)
+    assert written.shape == (1, 8)
+    assert written[0, 0].item() == 0
+
+
+@pytest.mark.model
+def test_a_run_stopped_after_an_epoch_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = train_lora(options(tmp_path, output_dir=tmp_path / "whole"), quiet)
+    stopped = options(tmp_path, output_dir=tmp_path / "stopped")
+    plotted = Journal.on_save
+
+    def stop(self: Journal, args: Any, state: Any, control: Any, **given: Any) -> None:
+        plotted(self, args, state, control, **given)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "on_save", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train_lora(stopped, quiet)
+    assert not (stopped.output_dir / "final_adapter").exists()
+    assert last_checkpoint(stopped.output_dir) == str(stopped.output_dir / "checkpoint-5")
+    resumed = train_lora(stopped, quiet)
+    one, other = load_file(whole / "adapter_model.safetensors"), load_file(resumed / "adapter_model.safetensors")
+    assert one.keys() == other.keys()
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+    assert Manifest.read(resumed) == Manifest.read(whole)
+
+
+def refused(given: LoraOptions) -> str:
+    """What is said of pairs that cannot be used; nothing may have been written."""
+    with pytest.raises(InvalidInput) as caught:
+        train_lora(given, quiet)
+    assert not given.output_dir.exists()
+    return str(caught.value)
+
+
+def test_a_bad_row_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    given = options(tmp_path)
+    rows = [{"prompt": pair.prompt, "rewrite": pair.rewrite} for pair in read_pairs(given.data_path)]
+    rows[3]["rewrite"] = "Act as nobody."
+    given.data_path.write_text("[" + ",\n".join(map(json.dumps, rows)) + "]", encoding="utf-8")
+    assert "line 4: the rewrite does not contain the prompt word for word" in refused(given)
+
+
+def test_a_file_that_is_no_json_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    given = options(tmp_path)
+    given.data_path.write_text("prompt,rewrite\n", encoding="utf-8")
+    assert "is not valid JSON: line 1" in refused(given)
+
+
+def test_a_missing_file_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    assert "nowhere.json does not exist" in refused(options(tmp_path, data_path=tmp_path / "nowhere.json"))
+
+
+@pytest.mark.parametrize(("count", "enough"), [(19, False), (20, True)])
+def test_fewer_than_twenty_pairs_are_refused(count: int, enough: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = options(tmp_path)
+    write_pairs(read_pairs(given.data_path)[:count], given.data_path)
+    if not enough:
+        assert "holds 19 pairs; at least 20 are needed" in refused(given)
+        return
+
+    def reached(*given: object) -> None:
+        raise InterruptedError
+
+    monkeypatch.setattr(module, "adapted", reached)
+    with pytest.raises(InterruptedError):
+        train_lora(given, quiet)
+
+
+def test_a_rewrite_that_is_too_long_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    given = options(tmp_path)
+    pairs = [*read_pairs(given.data_path), Pair("fix the pump", "Task: fix the pump" + "\nqzx 7" * 200)]
+    write_pairs(pairs, given.data_path)
+    said = refused(given)
+    assert re.search(r"its rewrite takes \d+ pieces, 320 are allowed: 'fix the pump'", said)
+    assert said.endswith("Nothing was trained; mend the pair or leave it out.")
+
+
+def test_a_base_without_weights_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    given = options(tmp_path)
+    (tiny_base(tmp_path) / "model.safetensors").unlink()
+    with pytest.raises(BundleError, match=r"lacks model\.safetensors"):
+        train_lora(given, quiet)
+    assert not given.output_dir.exists()

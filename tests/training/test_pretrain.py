@@ -1,0 +1,141 @@
+"""A tiny base is trained from scratch, and a run that was stopped ends where an undisturbed one does."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from fakes import vocabulary
+from safetensors.torch import load_file
+from transformers import T5ForConditionalGeneration
+
+from promptopt.bundle import BASE_FILES, base_folder
+from promptopt.codec import END, PAD
+from promptopt.errors import InvalidInput
+from promptopt_training import pretrain as module
+from promptopt_training.data import pretraining_pairs
+from promptopt_training.options import PretrainOptions
+from promptopt_training.pretrain import encoded, new_base, pretrain
+from promptopt_training.records import write_pairs
+from promptopt_training.trainer import Journal, last_checkpoint
+
+STEPS, SAVED = 6, 3
+SPIECE = base_folder("promptopt-mini", ("spiece.model",)) / "spiece.model"
+
+
+@pytest.fixture(autouse=True)
+def small_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One thread and eight pairs held out."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setattr(module, "VALIDATION", 8)
+    yield
+    torch.set_num_threads(threads)
+
+
+def options(folder: Path, **changes: Any) -> PretrainOptions:
+    data = folder / "pairs.jsonl"
+    if not data.exists():
+        write_pairs(pretraining_pairs(60, 0, []), data)
+    given = {
+        "data_path": data, "vocabulary": SPIECE, "output_dir": folder / "out", "max_steps": STEPS, "batch_tokens": 900,
+        "save_steps": SAVED, "d_model": 32, "encoder_layers": 1, "decoder_layers": 1, **changes,
+    }  # fmt: skip
+    return PretrainOptions(**given)
+
+
+def quiet(line: str) -> None:
+    """Says nothing."""
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def test_the_new_base_has_the_shape_asked_for_and_follows_from_the_seed(tmp_path: Path) -> None:
+    known = vocabulary()
+    model = new_base(known, options(tmp_path, d_model=64, encoder_layers=2))
+    config = model.config
+    assert (config.vocab_size, config.d_model, config.num_layers, config.num_decoder_layers) == (len(known), 64, 2, 1)
+    assert (config.num_heads, config.d_kv, config.d_ff, config.dropout_rate) == (2, 32, 192, 0.0)
+    assert (config.pad_token_id, config.eos_token_id, config.decoder_start_token_id) == (PAD, END, PAD)
+    again = new_base(known, options(tmp_path, d_model=64, encoder_layers=2))
+    other = new_base(known, options(tmp_path, d_model=64, encoder_layers=2, seed=1))
+    assert torch.equal(model.shared.weight, again.shared.weight)
+    assert not torch.equal(model.shared.weight, other.shared.weight)
+
+
+def test_pairs_are_held_out_and_encoded_only_once(tmp_path: Path) -> None:
+    given, known = options(tmp_path), vocabulary()
+    training, validation = encoded(given, known, quiet)
+    assert 8 <= len(validation) <= 16
+    assert 52 <= len(training) <= 66
+    given.data_path.unlink()
+    again = encoded(given, known, quiet)
+    assert [again[0][place] for place in range(len(training))] == [training[place] for place in range(len(training))]
+    assert again[1][0] == validation[0]
+
+
+def test_too_few_pairs_to_hold_some_out_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    given = options(tmp_path)
+    write_pairs(pretraining_pairs(8, 0, []), given.data_path)
+    with pytest.raises(InvalidInput, match="holds 8 pairs; 8 are held out, so more are needed"):
+        pretrain(given, quiet)
+    assert not given.output_dir.exists()
+
+
+@pytest.mark.model
+def test_a_run_leaves_a_base_in_half_precision_with_its_vocabulary_and_its_journal(tmp_path: Path) -> None:
+    lines: list[str] = []
+    given = options(tmp_path)
+    folder = pretrain(given, lines.append)
+    assert folder == given.output_dir / "base"
+    assert base_folder(str(folder), BASE_FILES) == folder.resolve()
+    assert {tensor.dtype for tensor in weights(folder).values()} == {torch.float16}
+    assert (folder / "spiece.model").read_bytes() == SPIECE.read_bytes()
+    model = T5ForConditionalGeneration.from_pretrained(folder)
+    assert (model.config.d_model, model.config.vocab_size) == (32, len(vocabulary()))
+    size = sum(parameter.numel() for parameter in model.parameters())
+    assert lines[-1] == f"{size / 1e6:.1f} M parameters"
+    rows = [json.loads(line) for line in (given.output_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [row["step"] for row in rows if "eval_loss" in row] == [SAVED, STEPS]
+    assert (given.output_dir / "loss.png").read_bytes().startswith(b"\x89PNG")
+    before = new_base(vocabulary(), given).state_dict()
+    trained = weights(folder)
+    assert [name for name in trained if torch.equal(trained[name], before[name].half())] == []
+
+
+@pytest.mark.model
+def test_a_run_stopped_after_a_checkpoint_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = pretrain(options(tmp_path, output_dir=tmp_path / "whole"), quiet)
+    stopped = options(tmp_path, output_dir=tmp_path / "stopped")
+    plotted = Journal.on_save
+
+    def stop(self: Journal, args: Any, state: Any, control: Any, **given: Any) -> None:
+        plotted(self, args, state, control, **given)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "on_save", stop)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(stopped, quiet)
+    assert not (stopped.output_dir / "base").exists()
+    assert last_checkpoint(stopped.output_dir) == str(stopped.output_dir / f"checkpoint-{SAVED}")
+    resumed = pretrain(stopped, quiet)
+    one, other = weights(whole), weights(resumed)
+    assert one.keys() == other.keys()
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+    steps = [json.loads(line)["step"] for line in (stopped.output_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert steps == sorted(steps)
+    assert sum(step == SAVED for step in steps) == 1
+
+
+def test_the_last_checkpoint_is_the_one_with_the_highest_number_that_is_complete(tmp_path: Path) -> None:
+    assert last_checkpoint(tmp_path) is None
+    for number in (9, 100, 20):
+        (tmp_path / f"checkpoint-{number}").mkdir()
+        (tmp_path / f"checkpoint-{number}" / "trainer_state.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "checkpoint-500").mkdir()
+    assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-100")
