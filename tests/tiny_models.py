@@ -1,24 +1,42 @@
 """Random T5 models and LoRA adapters of a few kilobytes, on disk as real ones are."""
 
+import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import peft
 import torch
 import transformers
-
 from fakes import manifest
-from promptopt.bundle import base_folder
 
+from promptopt.bundle import Bundle, base_folder
+from promptopt.engine.compiled import CompiledEngine
+from promptopt.engine.compiler import compile_bundle
+from promptopt.engine.protocol import Token
+
+torch.set_num_threads(1)
 SIZE = 8192
 TARGETS = ("q", "v")
+PROMPTS = (
+    "create function",
+    "fix the bug in `a.py` please",
+    "x",
+    "Write a poem about the sea and 3 ships. " * 3,
+    "plan a workshop on testing",
+)
 
 
-def tiny_base(folder: Path, tied: bool = True, feed_forward: str = "relu", ends: float = 4.0) -> Path:
-    """Saves a random T5 with the shipped vocabulary in `folder`; the larger `ends`, the sooner it writes the end."""
+def tiny_base(
+    folder: Path, tied: bool = True, scaled: bool = True, feed_forward: str = "relu", ends: float = 4.0, size: int = SIZE
+) -> Path:
+    """Saves a random T5 with the shipped vocabulary in `folder`; the larger `ends`, the sooner it writes the end.
+
+    tied: the head is the embedding.  scaled: the decoder's output is scaled as in T5 1.0; Flan-T5 is neither.
+    """
     torch.manual_seed(3)
-    config = transformers.T5Config(
-        vocab_size=SIZE,
+    settings = transformers.T5Config(
+        vocab_size=size,
         d_model=32,
         d_kv=8,
         num_heads=4,
@@ -27,12 +45,14 @@ def tiny_base(folder: Path, tied: bool = True, feed_forward: str = "relu", ends:
         num_decoder_layers=3,
         dropout_rate=0.0,
         feed_forward_proj=feed_forward,
-        tie_word_embeddings=tied,
+        tie_word_embeddings=scaled,
         pad_token_id=0,
         eos_token_id=1,
         decoder_start_token_id=0,
     )
-    model = transformers.T5ForConditionalGeneration(config)
+    model = transformers.T5ForConditionalGeneration(settings)
+    if not tied:
+        model.lm_head.weight = torch.nn.Parameter(torch.zeros(size, 32))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.normal_(0, 0.4)
@@ -41,11 +61,14 @@ def tiny_base(folder: Path, tied: bool = True, feed_forward: str = "relu", ends:
                 parameter.uniform_(0.5, 1.5)
         model.get_output_embeddings().weight[1] *= ends
     model.save_pretrained(folder)
+    config = json.loads((folder / "config.json").read_text())
+    del config["scale_decoder_outputs"]
+    (folder / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": scaled}))
     shutil.copy(base_folder("promptopt-mini", ("spiece.model",)) / "spiece.model", folder)
     return folder
 
 
-def tiny_adapter(folder: Path, base: Path, seed: int = 0, limit: int = 24) -> Path:
+def tiny_adapter(folder: Path, base: Path, seed: int = 0, limit: int = 24, extra_ids: int = 0) -> Path:
     """Saves a random LoRA adapter for `base`, with its manifest, in `folder`."""
     torch.manual_seed(seed)
     model = transformers.T5ForConditionalGeneration.from_pretrained(base)
@@ -56,7 +79,7 @@ def tiny_adapter(folder: Path, base: Path, seed: int = 0, limit: int = 24) -> Pa
             if "lora_" in name:
                 parameter.normal_(0, 0.3)
     adapted.save_pretrained(folder)
-    manifest(base=str(base), write_limit=limit).write(folder)
+    manifest(base=str(base), write_limit=limit, extra_ids=extra_ids).write(folder)
     return folder
 
 
@@ -79,3 +102,21 @@ def greedy(model: peft.PeftModel, source: list[int], limit: int) -> list[tuple[i
             if best == 1:
                 break
     return written
+
+
+def compiled(bundle: Bundle, folder: Path, quantization: str = "float32", threads: int = 1) -> CompiledEngine:
+    """The bundle on the CPU engine; compiled in this process."""
+    folder.mkdir(exist_ok=True)
+    compile_bundle(bundle, folder, quantization)
+    return CompiledEngine(folder, bundle.codec().vocabulary, threads)
+
+
+def sources(bundle: Bundle) -> list[list[int]]:
+    """What the network reads of each of `PROMPTS`."""
+    codec = bundle.codec()
+    return [codec.encode_prompt(prompt, 512) for prompt in PROMPTS]
+
+
+def ids(tokens: Sequence[Token]) -> list[int]:
+    """The ids of tokens."""
+    return [token.id for token in tokens]

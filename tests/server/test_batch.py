@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from fakes import FakeEngine, fake_optimizer, fake_rewrite, manifest, mini_codec
+
 from promptopt.batch import read_rows, rewrite_file
 from promptopt.codec import END
 from promptopt.engine.loader import Model
@@ -138,10 +138,7 @@ def test_a_failure_of_an_earlier_run_still_counts(tmp_path: Path) -> None:
         ('{"text": "one"}\n', 1),
         ('{"optimized_prompt": "x"}\n', 1),
         ('{"text": "one", "optimized_prompt": "x"}\nnotes\n', 2),
-        (
-            '{"text": "one", "optimized_prompt": "x"}\n{"text": "two", "optimized_prompt": "x"}\n{"text": "three", "optimized_prompt": "x"}\n',
-            3,
-        ),
+        ("".join(f'{{"text": "{text}", "optimized_prompt": "x"}}\n' for text in ("one", "two", "three")), 3),
         ("notes\nhalf a li", 1),
     ],
 )

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from fakes import manifest, mini_codec
+
 from promptopt import bundle
 from promptopt.bundle import ADAPTER_FILES, BASE_FILES, Calibration, Manifest, base_folder, builtin_adapters, load_bundle, read_json
 from promptopt.errors import BundleError

@@ -1,91 +1,28 @@
 """Nothing of a prompt or of its rewrite is lost between text and ids."""
 
-from dataclasses import asdict, replace
-from typing import Any
-
 import pytest
+from fakes import mini_codec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fakes import mini_codec
-from promptopt.codec import END, Codec, Table, capitalised, needs_space, prompt_place
-from promptopt.errors import BundleError, RewriteFailed
+from promptopt.codec import END, Codec, capitalised, needs_space, prompt_place
+from promptopt.errors import RewriteFailed
 from promptopt.units import protected_spans
-from promptopt_training.vocabulary import REWRITE, TABLE
-from t5_codec import T5_TABLE, t5_codec
+from promptopt_training.vocabulary import REWRITE
 
 MINI = mini_codec()
 LONG = " ".join(f"word{number % 700} and, `code {number}`" for number in range(500))
 PARTS = st.sampled_from(
     [
-        "create function",
-        "Create",
-        "fix",
-        "the bug",
-        "`a b`",
-        "{name}",
-        "42",
-        "$5",
-        "https://a.b/c",
-        "don't",
-        "\n",
-        "\r\n",
-        " ",
-        "  ",
-        "\t",
-        "\0",
-    ]
-    + [
-        "\u2581",
-        "😀",
-        "👩‍💻",
-        "مرحبا",
-        "日本語",
-        "é",
-        "e\u0301",
-        "ß",
-        "ŉ",
-        "ǆ",
-        "ﬁ",
-        "İ",
-        "~<\\^`{}",
-        ":",
-        ".",
-        ",",
-        "(",
-        ")",
-        "”",
-        "“",
-        "'",
-        '"',
-        "-",
-    ]
-    + [
-        "<extra_id_0>",
-        "<prompt>",
-        "<w0>",
-        "</s>",
-        "<unk>",
-        "\ufffd",
-        "\u0338",
-        "\u200f",
-        "\u2028",
-        "\x85",
-        "\ufeff",
-        "\U0010ffff",
-        "\ud83d",
-        "1",
-        "a",
+        *("create function", "Create", "fix", "the bug", "`a b`", "{name}", "42", "$5", "https://a.b/c", "don't", "1", "a"),
+        *("\n", "\r\n", " ", "  ", "\t", "\0", "\u2028", "\x85", "\ufeff", "\u200f", "\u0338", "\ufffd", "\u2581", "\U0010ffff", "\ud83d"),
+        *("😀", "👩\u200d💻", "مرحبا", "日本語", "é", "e\u0301", "ß", "ŉ", "ǆ", "ﬁ", "İ"),
+        *("~<\\^`{}", ":", ".", ",", "(", ")", "”", "“", "'", '"', "-", "<extra_id_0>", "<prompt>", "<w0>", "</s>", "<unk>"),
     ]
 )
 TEXTS = st.one_of(st.text(), st.lists(PARTS).map("".join), st.lists(PARTS).map(" ".join))
 PROMPTS = TEXTS.filter(bool)
 MANY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@pytest.fixture(scope="session")
-def t5(tmp_path_factory: pytest.TempPathFactory) -> Codec:
-    return t5_codec(tmp_path_factory.mktemp("t5"))
 
 
 @st.composite
@@ -386,39 +323,3 @@ def test_the_prompt_stands_alone_up_to_the_end_of_a_line_if_it_can(prompt: str, 
 )
 def test_a_space_follows_words_and_closing_punctuation(ahead: str, space: bool) -> None:
     assert needs_space(ahead) is space
-
-
-def test_a_table_survives_its_json_form() -> None:
-    assert [Table.from_json(asdict(table)) for table in (TABLE, T5_TABLE)] == [TABLE, T5_TABLE]
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        {},
-        [],
-        None,
-        {**asdict(TABLE), "pointers": 3},
-        {**asdict(TABLE), "pointers": None},
-        {**asdict(TABLE), "more": 1},
-        {key: value for key, value in asdict(TABLE).items() if key != "glue"},
-        {key: value for key, value in asdict(TABLE).items() if key != "pointers"},
-    ],
-)
-def test_a_malformed_table_is_refused(data: Any) -> None:
-    with pytest.raises(BundleError, match="codec table of the adapter is malformed"):
-        Table.from_json(data)
-
-
-def test_a_table_of_a_kind_to_come_is_refused() -> None:
-    with pytest.raises(BundleError, match="points at 'lines', which this version does not know"):
-        Table.from_json({**asdict(TABLE), "points_at": "lines"})
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"prompt": "<no>"}, {"pointers": ("<w0>", "<no>")}, {"glue": "<no>"}, {"capital": "<no>"}, {"escape": "<no>"}, {"line_break": "<no>"}],
-)
-def test_a_table_with_a_piece_that_the_vocabulary_lacks_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(BundleError, match="no piece '<no>'"):
-        Codec(MINI.vocabulary, replace(TABLE, **changes))

@@ -1,24 +1,20 @@
 """A rewrite turns into text as its ids come."""
 
+import itertools
+
 import pytest
+from fakes import mini_codec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes import mini_codec
 from promptopt.codec import END, Codec, Decoder
 from promptopt.errors import RewriteFailed
-from t5_codec import t5_codec
 
 MINI = mini_codec()
 PROMPT = 'frobnicate the "big list" 😀'
 AROUND = st.lists(
     st.sampled_from([PROMPT[:14], PROMPT[15:25], "Frobnicate", "😀", "👩‍💻", "日本", "é", "{}", "\u2581", "\n", " ", "x", "Task:", "\t"])
 ).map("".join)
-
-
-@pytest.fixture(scope="session")
-def t5(tmp_path_factory: pytest.TempPathFactory) -> Codec:
-    return t5_codec(tmp_path_factory.mktemp("t5"))
 
 
 def streamed(codec: Codec, prompt: str, ids: list[int]) -> list[str]:
@@ -34,7 +30,7 @@ def streamed(codec: Codec, prompt: str, ids: list[int]) -> list[str]:
 def check_growth(codec: Codec, rewrite: str) -> None:
     ids = codec.encode_rewrite(PROMPT, rewrite)[:-1]
     texts = streamed(codec, PROMPT, ids)
-    assert [later[: len(text)] for text, later in zip(texts, texts[1:], strict=False)] == texts[:-1]
+    assert [later[: len(text)] for text, later in itertools.pairwise(texts)] == texts[:-1]
     assert texts[-1] == rewrite == codec.decode(PROMPT, [*ids, END])
 
 

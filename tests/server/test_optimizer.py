@@ -1,5 +1,6 @@
 """From a prompt to its rewrite, on an engine that is told what to write."""
 
+import itertools
 import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pytest
+from fakes import FakeEngine, fake_optimizer, fake_rewrite, manifest, mini_codec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakes import FakeEngine, fake_optimizer, fake_rewrite, manifest, mini_codec
 from promptopt import Optimizer as ExportedOptimizer
 from promptopt.bundle import Calibration
 from promptopt.codec import END
@@ -66,7 +67,7 @@ def test_the_prompt_comes_back_byte_for_byte(prompt: str) -> None:
 
 @given(st.text().filter(str.strip))
 def test_any_prompt_comes_back(prompt: str) -> None:
-    assert prompt in fake_optimizer().optimize(prompt).text
+    assert on(FakeEngine(CODEC)).optimize(prompt).text == fake_rewrite(prompt)
 
 
 def test_the_tokens_are_those_written_with_the_end() -> None:
@@ -131,7 +132,7 @@ def test_a_prompt_that_cannot_be_worked_on_is_refused_before_anything_is_loaded(
     assert (caught.value.message, loaded) == (message, [])
 
 
-@pytest.mark.parametrize("limit", [1, 5, 20])
+@pytest.mark.parametrize("limit", [1, 2, 5])
 def test_an_output_that_does_not_end_is_a_failed_rewrite(limit: int) -> None:
     with pytest.raises(RewriteFailed) as caught:
         on(FakeEngine(CODEC), write_limit=limit).optimize("create function")
@@ -202,9 +203,7 @@ def test_each_piece_is_reported_as_it_comes() -> None:
 def test_the_reported_text_grows_to_the_rewrite() -> None:
     reports: list[Progress] = []
     rewrite = fake_optimizer().optimize("fix 😀", report=reports.append)
-    assert [later.text[: len(earlier.text)] for earlier, later in zip(reports, reports[1:], strict=False)] == [
-        report.text for report in reports[:-1]
-    ]
+    assert [later.text[: len(earlier.text)] for earlier, later in itertools.pairwise(reports)] == [report.text for report in reports[:-1]]
     assert reports[-1] == Progress(rewrite.text, rewrite.tokens - 1)
 
 

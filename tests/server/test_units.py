@@ -8,24 +8,9 @@ from promptopt.units import Unit, protected_spans, words_and_spans
 
 PIECES = st.sampled_from(
     [
-        "`a b`",
-        "```\nx\n```",
-        "https://a.b/c",
-        "{name}",
-        "a@b.co",
-        "/usr/lib",
-        '"q q"',
-        "f()",
-        "snake_case",
-        "12.5%",
-        "word",
-        "é",
-        "日本",
-        " ",
-        "\n",
-        '"',
+        *("`a b`", "```\nx\n```", "https://a.b/c", "{name}", "a@b.co", "/usr/lib", '"q q"', "f()", "snake_case", "12.5%", "word", "don't"),
+        *("é", "日本", " ", "\n", '"', "`", "(", ")", ".", "/", "-", "“", "”", "‘", "’", "\ud800", "\u2581", "\0"),
     ]
-    + ["`", "(", ")", ".", "/", "don't", "-", "“", "”", "‘", "’", "\ud800", "\u2581", "\0"]
 )
 PROMPTS = st.one_of(st.text(), st.lists(PIECES).map("".join))
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+from fakes import vocabulary
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakes import vocabulary
 from promptopt.bundle import base_folder
 from promptopt.errors import BundleError
 from promptopt.vocabulary import Vocabulary

@@ -136,10 +136,8 @@ def test_pretraining_takes_inputs_in_proportion_to_the_weight_of_their_source(mo
     monkeypatch.setattr(data, "MISTYPED_SHARE", 0.0)
     monkeypatch.setattr(data, "UNCHANGED_SHARE", 0.0)
     name = next(iter(entries()))
-    counts = Counter(
-        pair.prompt
-        for pair in pretraining_pairs(60, 0, [("sort it", "mbpp_train", name), ("bake", "own", name), ("plan", "in3_train", name)])
-    )
+    inputs = [("sort it", "mbpp_train", name), ("bake", "own", name), ("plan", "in3_train", name)]
+    counts = Counter(pair.prompt for pair in pretraining_pairs(60, 0, inputs))
     assert counts == {"sort it": 30, "plan": 20, "bake": 10}
 
 

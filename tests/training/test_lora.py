@@ -191,7 +191,16 @@ def test_a_run_stopped_after_an_epoch_goes_on_to_the_same_weights(tmp_path: Path
             train_lora(stopped, quiet)
     assert not (stopped.output_dir / "final_adapter").exists()
     assert last_checkpoint(stopped.output_dir) == str(stopped.output_dir / "checkpoint-5")
+    begun: list[int] = []
+    opened = Journal.on_train_begin
+
+    def begin(self: Journal, args: Any, state: Any, control: Any, **given: Any) -> None:
+        begun.append(state.global_step)
+        opened(self, args, state, control, **given)
+
+    monkeypatch.setattr(Journal, "on_train_begin", begin)
     resumed = train_lora(stopped, quiet)
+    assert begun == [5]
     one, other = load_file(whole / "adapter_model.safetensors"), load_file(resumed / "adapter_model.safetensors")
     assert one.keys() == other.keys()
     assert [name for name in one if not torch.equal(one[name], other[name])] == []

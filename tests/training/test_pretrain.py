@@ -123,7 +123,16 @@ def test_a_run_stopped_after_a_checkpoint_goes_on_to_the_same_weights(tmp_path: 
             pretrain(stopped, quiet)
     assert not (stopped.output_dir / "base").exists()
     assert last_checkpoint(stopped.output_dir) == str(stopped.output_dir / f"checkpoint-{SAVED}")
+    begun: list[int] = []
+    opened = Journal.on_train_begin
+
+    def begin(self: Journal, args: Any, state: Any, control: Any, **given: Any) -> None:
+        begun.append(state.global_step)
+        opened(self, args, state, control, **given)
+
+    monkeypatch.setattr(Journal, "on_train_begin", begin)
     resumed = pretrain(stopped, quiet)
+    assert begun == [SAVED]
     one, other = weights(whole), weights(resumed)
     assert one.keys() == other.keys()
     assert [name for name in one if not torch.equal(one[name], other[name])] == []

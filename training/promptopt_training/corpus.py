@@ -17,6 +17,9 @@ READ_LIMIT = 512
 WRITE_LIMIT = 320
 NEUTRAL_SHARE = 0.35
 DENOISE_SHARE = 0.10
+COPY_SHARE = 0.4
+LESSONS = 40_000
+LESSON_READ, LESSON_COPY, LESSON_HEAD = 100, 40, 24
 Ids = NDArray[np.int32]
 
 
@@ -94,6 +97,26 @@ def encode_pretraining(pairs: Sequence[Pair], vocabulary: Vocabulary, seed: int,
         if number % 1000 == 999:
             log(number + 1)
     return Examples.of(encoded)
+
+
+def reading_lessons(examples: Examples, vocabulary: Vocabulary, seed: int) -> Examples:
+    """Short lessons that cannot be learned without reading, for the start: the heads of rewrites, and prompts to be copied.
+
+    A long rewrite is mostly language, which a decoder learns alone; here nearly every piece to be written depends on what was read.
+    """
+    rng = random.Random(seed)
+    denoise = vocabulary.id(DENOISE)
+    lessons = []
+    for number in rng.sample(range(len(examples)), min(len(examples), LESSONS)):
+        row = examples[number]
+        source, target = row["input_ids"], row["labels"]
+        if len(source) > LESSON_READ or source[0] == denoise:
+            continue
+        if rng.random() < COPY_SHARE:
+            lessons.append(([denoise, *source[1:]], source[1:-1][:LESSON_COPY]))
+        else:
+            lessons.append((source, target[:LESSON_HEAD]))
+    return Examples.of(lessons)
 
 
 def masked(vocabulary: Vocabulary, text: str, rng: random.Random) -> tuple[list[int], list[int]]:

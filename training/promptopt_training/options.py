@@ -52,6 +52,7 @@ class PretrainOptions:
     vocabulary: Path
     output_dir: Path
     max_steps: int
+    reading_steps: int = 300
     batch_tokens: int = 4000
     learning_rate: float = 1.5e-3
     save_steps: int = 500
@@ -64,7 +65,8 @@ class PretrainOptions:
         "data_path": "Pre-training pairs as JSON lines.",
         "vocabulary": "The SentencePiece model.",
         "output_dir": "Checkpoints, metrics, loss plot; the finished base is in base below it.",
-        "max_steps": "Optimizer steps in all.",
+        "max_steps": "Optimizer steps on whole pairs.",
+        "reading_steps": "Steps on short lessons before: copying prompts, beginning rewrites.",
         "batch_tokens": "Pieces in a batch, read and written, padding counted.",
         "learning_rate": "Peak rate of AdamW, warmed up over 4 % of the steps, then falling along a cosine.",
         "save_steps": "Steps between checkpoints.",

@@ -11,12 +11,15 @@ from promptopt.codec import END, PAD
 from promptopt.errors import InvalidInput
 from promptopt.vocabulary import Vocabulary
 from promptopt_training.batches import batches_by_tokens
-from promptopt_training.corpus import Examples, encode_pretraining
+from promptopt_training.corpus import Examples, encode_pretraining, reading_lessons
+from promptopt_training.optimizer import MuonWithAdamW
 from promptopt_training.options import PretrainOptions
 from promptopt_training.records import read_pairs
-from promptopt_training.trainer import can_use_bf16, train
+from promptopt_training.trainer import can_use_bf16, last_checkpoint, train
 
 VALIDATION = 400
+WARMUP = 60
+WEIGHT_DECAY = 0.01
 HEAD = 32
 
 
@@ -64,20 +67,30 @@ def pretrain(options: PretrainOptions, log: Callable[[str], None] = print) -> Pa
     log(f"{len(training)} examples, {len(training.target) / len(training):.0f} pieces to write each")
     model = new_base(vocabulary, options)
     log(f"{model.num_parameters() / 1e6:.1f} M parameters")
+    if last_checkpoint(options.output_dir) is None:
+        lessons, checks = (reading_lessons(part, vocabulary, options.seed) for part in (training, validation))
+        run_stage(model, lessons, checks, options, options.output_dir / "reading", options.reading_steps)
+    run_stage(model, training, validation, options, options.output_dir, options.max_steps)
+    return save_base(model, options)
+
+
+def run_stage(
+    model: T5ForConditionalGeneration, training: Examples, validation: Examples, options: PretrainOptions, folder: Path, steps: int
+) -> None:
+    """Trains `model` in place for `steps` steps; checkpoints and metrics go to `folder`."""
     arguments = TrainingArguments(
-        output_dir=str(options.output_dir),
-        max_steps=options.max_steps,
+        output_dir=str(folder),
+        max_steps=steps,
         per_device_train_batch_size=1,
         per_device_eval_batch_size=1,
         learning_rate=options.learning_rate,
-        warmup_steps=max(1, options.max_steps // 25),
+        warmup_steps=max(1, min(WARMUP, steps // 5)),
         lr_scheduler_type="cosine",
-        weight_decay=0.01,
-        logging_steps=50,
-        save_steps=options.save_steps,
+        logging_steps=25,
+        save_steps=min(options.save_steps, steps),
         save_total_limit=2,
         eval_strategy="steps",
-        eval_steps=options.save_steps,
+        eval_steps=min(options.save_steps, steps),
         bf16=can_use_bf16(),
         use_cpu=not torch.cuda.is_available(),
         seed=options.seed,
@@ -89,8 +102,8 @@ def pretrain(options: PretrainOptions, log: Callable[[str], None] = print) -> Pa
         batches_by_tokens(training, options.batch_tokens, options.seed),
         batches_by_tokens(validation, options.batch_tokens, options.seed),
         arguments,
+        MuonWithAdamW(model, options.learning_rate, WEIGHT_DECAY),
     )
-    return save_base(model, options)
 
 
 def save_base(model: T5ForConditionalGeneration, options: PretrainOptions) -> Path:

@@ -39,8 +39,17 @@ class Journal(TrainerCallback):
         plot_loss(self.path, self._picture)
 
 
-def train(model: PreTrainedModel | PeftModel, batches: Batches, validation: Batches, arguments: TrainingArguments) -> Trainer:
-    """Trains to the end, from the last checkpoint under `arguments.output_dir` if there is one; returns the trainer."""
+def train(
+    model: PreTrainedModel | PeftModel,
+    batches: Batches,
+    validation: Batches,
+    arguments: TrainingArguments,
+    optimizer: torch.optim.Optimizer | None = None,
+) -> Trainer:
+    """Trains to the end, from the last checkpoint under `arguments.output_dir` if there is one; returns the trainer.
+
+    Without an `optimizer` it is AdamW.
+    """
     folder = Path(str(arguments.output_dir))
     folder.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(
@@ -50,6 +59,7 @@ def train(model: PreTrainedModel | PeftModel, batches: Batches, validation: Batc
         eval_dataset=validation,
         data_collator=padded,
         callbacks=[Journal(folder)],
+        optimizers=(optimizer, None),
     )
     trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     return trainer

@@ -38,9 +38,9 @@ def compile_bundle(bundle: Bundle, folder: Path, quantization: str) -> None:
 
 def _specification(config: Mapping[str, Any], weights: Weights) -> transformer_spec.TransformerSpec:
     """The CTranslate2 specification of a T5 with these weights."""
-    gated = config["feed_forward_proj"].startswith("gated-")
-    activation = config.get("dense_act_fn") or config["feed_forward_proj"].removeprefix("gated-")
-    activation = "gelu_new" if config["feed_forward_proj"] == "gated-gelu" else activation
+    feed_forward = config.get("feed_forward_proj", "relu")
+    gated = feed_forward.startswith("gated-")
+    activation = "gelu_new" if feed_forward == "gated-gelu" else feed_forward.removeprefix("gated-")
     spec = transformer_spec.TransformerSpec.from_config(
         (config["num_layers"], config["num_decoder_layers"]),
         config["num_heads"],

@@ -13,6 +13,7 @@ from promptopt.errors import BundleError
 
 Weights = dict[str, NDArray[np.float32]]
 _PREFIX = "base_model.model."
+_CHANGING = ("rank_pattern", "alpha_pattern", "fan_in_fan_out")
 
 
 def load_weights(path: Path) -> Weights:
@@ -30,21 +31,26 @@ def merge_adapter(weights: Weights, adapter: Weights, config: Mapping[str, Any])
     """
     scale = _scale(config)
     merged = dict(weights)
-    for name, down in adapter.items():
-        if name.endswith(".lora_B.weight"):
-            continue
-        target = name.removeprefix(_PREFIX).replace(".lora_A.weight", ".weight")
-        up = adapter.get(name.replace(".lora_A.", ".lora_B."))
-        if not name.endswith(".lora_A.weight") or up is None:
+    for name in adapter:
+        stem, _, part = name.rpartition(".lora_")
+        down, up = adapter.get(f"{stem}.lora_A.weight"), adapter.get(f"{stem}.lora_B.weight")
+        if part not in ("A.weight", "B.weight") or down is None or up is None:
             raise BundleError(f"The adapter holds a tensor that is no LoRA update: {name}.", "Only plain LoRA adapters can be compiled.")
-        if target not in merged or merged[target].shape != (up.shape[0], down.shape[1]):
+        if part == "B.weight":
+            continue
+        target = f"{stem.removeprefix(_PREFIX)}.weight"
+        if target not in merged or down.shape[0] != up.shape[-1] or merged[target].shape != (*up.shape[:-1], *down.shape[1:]):
             raise BundleError(f"The adapter does not fit its base: {target}.", "Check which base the adapter was trained on.")
         merged[target] = merged[target] + scale * (up @ down)
     return merged
 
 
 def _scale(config: Mapping[str, Any]) -> float:
-    if config.get("peft_type") != "LORA" or config.get("use_dora"):
-        raise BundleError(f"The adapter is of kind {config.get('peft_type')}, not plain LoRA.", "Train it with: promptopt-train lora")
+    kind = "DoRA" if config.get("use_dora") else config.get("peft_type")
+    if kind != "LORA":
+        raise BundleError(f"The adapter is of kind {kind}, not plain LoRA.", "Train it with: promptopt-train lora")
+    for option in _CHANGING:
+        if config.get(option):
+            raise BundleError(f"The adapter uses {option}, which is not supported.", "Train it with: promptopt-train lora")
     rank = int(config["r"])
     return float(config["lora_alpha"] / (np.sqrt(rank) if config.get("use_rslora") else rank))

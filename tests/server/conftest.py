@@ -1,0 +1,32 @@
+"""What several test files share: each made once in a session."""
+
+import pytest
+from hypothesis import settings
+from t5_codec import t5_codec
+from tiny_models import compiled, tiny_adapter, tiny_base
+
+from promptopt.bundle import Bundle, load_bundle
+from promptopt.codec import Codec
+from promptopt.engine.compiled import CompiledEngine
+
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
+
+
+@pytest.fixture(scope="session")
+def t5(tmp_path_factory: pytest.TempPathFactory) -> Codec:
+    """A codec on a vocabulary like that of Flan-T5."""
+    return t5_codec(tmp_path_factory.mktemp("t5"))
+
+
+@pytest.fixture(scope="session")
+def tied(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A tiny random network with an adapter."""
+    home = tmp_path_factory.mktemp("models")
+    return load_bundle(str(tiny_adapter(home / "adapter", tiny_base(home / "base"))))
+
+
+@pytest.fixture(scope="session")
+def engine(tied: Bundle, tmp_path_factory: pytest.TempPathFactory) -> CompiledEngine:
+    """`tied`, compiled without loss."""
+    return compiled(tied, tmp_path_factory.mktemp("compiled"))

@@ -1,0 +1,127 @@
+"""The CPU engine does what the protocol says."""
+
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_models import PROMPTS, compiled, greedy, ids, reference, sources, tiny_adapter, tiny_base
+
+from promptopt.bundle import Bundle, load_bundle
+from promptopt.engine.compiled import CompiledEngine
+from promptopt.engine.compiler import compile_bundle
+from promptopt.engine.protocol import Decoding
+from promptopt.errors import BundleError
+
+LIMIT = 24
+RUNNING = threading.Event()
+
+
+def drawn(engine: CompiledEngine, source: list[int], seed: int, temperature: float = 0.8, top_k: int = 40) -> list[int]:
+    return ids(list(engine.stream(source, Decoding(8, temperature, top_k, seed), RUNNING)))
+
+
+def test_a_batch_writes_what_its_rows_write_alone_in_order(tied: Bundle, engine: CompiledEngine) -> None:
+    asked = sources(tied)
+    alone = [list(engine.stream(source, Decoding(LIMIT), RUNNING)) for source in asked]
+    together = engine.batch(asked, Decoding(LIMIT), RUNNING)
+    assert [ids(tokens) for tokens in together] == [ids(tokens) for tokens in alone]
+    for one, other in zip(together, alone, strict=True):
+        assert [token.log_prob for token in one] == pytest.approx([token.log_prob for token in other], abs=2e-3)
+
+
+def test_the_end_may_come_first(tmp_path: Path) -> None:
+    base = tiny_base(tmp_path / "base", ends=60.0)
+    bundle = load_bundle(str(tiny_adapter(tmp_path / "adapter", base)))
+    engine = compiled(bundle, tmp_path / "compiled")
+    expected = [greedy(reference(base, bundle.adapter), source, LIMIT) for source in sources(bundle)]
+    assert 1 in [len(tokens) for tokens in expected]
+    assert [ids(tokens) for tokens in engine.batch(sources(bundle), Decoding(LIMIT), RUNNING)] == [
+        [index for index, _ in tokens] for tokens in expected
+    ]
+
+
+def test_a_long_prompt_is_read_whole(tied: Bundle, engine: CompiledEngine) -> None:
+    source = tied.codec().encode_prompt("one two three four five " * 400, 1500)
+    assert len(source) == 1500
+    expected = greedy(reference(tied.base, tied.adapter), source, 6)
+    assert ids(list(engine.stream(source, Decoding(6), RUNNING))) == [index for index, _ in expected]
+    assert ids(engine.batch([source], Decoding(6), RUNNING)[0]) == [index for index, _ in expected]
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_no_more_is_written_than_the_limit(tied: Bundle, engine: CompiledEngine, limit: int) -> None:
+    [source, *_] = sources(tied)
+    assert len(list(engine.stream(source, Decoding(limit), RUNNING))) == limit
+    assert [len(tokens) for tokens in engine.batch([source, source], Decoding(limit), RUNNING)] == [limit, limit]
+
+
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_a_stream_stops_within_one_piece(tied: Bundle, engine: CompiledEngine, after: int) -> None:
+    stop, found = threading.Event(), []
+    if after == 0:
+        stop.set()
+    for token in engine.stream(sources(tied)[0], Decoding(LIMIT), stop):
+        found.append(token)
+        if len(found) == after:
+            stop.set()
+    assert len(found) == after
+
+
+def test_a_stopped_batch_is_cut_short(tied: Bundle, engine: CompiledEngine) -> None:
+    stop = threading.Event()
+    stop.set()
+    assert [len(tokens) <= 1 for tokens in engine.batch(sources(tied), Decoding(LIMIT), stop)] == [True] * len(PROMPTS)
+
+
+def test_after_a_stop_the_next_stream_is_whole(tied: Bundle, engine: CompiledEngine) -> None:
+    source = sources(tied)[0]
+    whole = list(engine.stream(source, Decoding(LIMIT), RUNNING))
+    left = engine.stream(source, Decoding(LIMIT), RUNNING)
+    next(left)
+    left.close()  # type: ignore[attr-defined]
+    assert list(engine.stream(source, Decoding(LIMIT), RUNNING)) == whole
+
+
+def test_a_seed_draws_the_same_each_time(tied: Bundle, engine: CompiledEngine) -> None:
+    source = sources(tied)[0]
+    first = [drawn(engine, source, seed) for seed in (1, 2, 3)]
+    assert [drawn(engine, source, seed) for seed in (1, 2, 3)] == first
+    assert len({tuple(tokens) for tokens in first}) == 3
+    batches = [[ids(tokens) for tokens in engine.batch([source, source], Decoding(8, 0.8, seed=1), RUNNING)] for _ in range(2)]
+    assert batches[0] == batches[1]
+
+
+def test_a_draw_among_one_is_the_likeliest(tied: Bundle, engine: CompiledEngine) -> None:
+    source = sources(tied)[0]
+    assert drawn(engine, source, 7, top_k=1) == ids(list(engine.stream(source, Decoding(8), RUNNING)))
+
+
+def test_a_draw_does_not_change_the_likeliest(tied: Bundle, engine: CompiledEngine) -> None:
+    source = sources(tied)[0]
+    before = list(engine.stream(source, Decoding(8), RUNNING))
+    drawn(engine, source, 3)
+    assert list(engine.stream(source, Decoding(8), RUNNING)) == before
+
+
+def test_what_is_drawn_has_the_probability_that_the_network_gave_it(tied: Bundle, engine: CompiledEngine) -> None:
+    source = sources(tied)[0]
+    found = list(engine.stream(source, Decoding(6, 0.5, seed=4), RUNNING))
+    with torch.no_grad():
+        start = torch.tensor([[0, *ids(found)[:-1]]])
+        logits = reference(tied.base, tied.adapter)(input_ids=torch.tensor([source]), decoder_input_ids=start).logits[0]
+    expected = [float(row.log_softmax(-1)[token.id]) for row, token in zip(logits, found, strict=True)]
+    assert [token.log_prob for token in found] == pytest.approx(expected, abs=2e-3)
+
+
+@pytest.mark.parametrize(("asked", "shown"), [(0, "threads 1"), (2, "threads 2")])
+def test_a_small_network_runs_on_one_thread_unless_told(tied: Bundle, tmp_path: Path, asked: int, shown: str) -> None:
+    assert compiled(tied, tmp_path, threads=asked).name.split(", ")[1:] == ["float32", shown]
+
+
+def test_a_damaged_compiled_model_names_its_folder(tied: Bundle, tmp_path: Path) -> None:
+    compile_bundle(tied, tmp_path, "int8")
+    (tmp_path / "model.bin").write_bytes((tmp_path / "model.bin").read_bytes()[:1000])
+    with pytest.raises(BundleError) as caught:
+        CompiledEngine(tmp_path, tied.codec().vocabulary)
+    assert caught.value.message.startswith(f"The compiled model in {tmp_path} cannot be loaded (")

@@ -1,0 +1,108 @@
+"""The compiled network writes what transformers and peft write, whatever the shape of the base."""
+
+import json
+import shutil
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny_models import compiled, greedy, ids, reference, sources, tiny_adapter, tiny_base
+
+from promptopt.bundle import Bundle, load_bundle
+from promptopt.codec import END
+from promptopt.engine.compiled import CompiledEngine
+from promptopt.engine.protocol import Decoding
+
+LIMIT = 24
+RUNNING = threading.Event()
+SHAPES = {
+    "tied": {},
+    "unscaled": {"scaled": False},
+    "untied": {"tied": False},
+    "gated": {"feed_forward": "gated-gelu"},
+    "flan": {"feed_forward": "gated-gelu", "tied": False, "scaled": False},
+    "gelu": {"feed_forward": "gelu"},
+}
+
+
+@pytest.fixture(scope="module", params=SHAPES, ids=str)
+def shaped(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A base of one shape with a random adapter."""
+    home = tmp_path_factory.mktemp(request.param)
+    base = tiny_base(home / "base", **SHAPES[request.param])
+    return load_bundle(str(tiny_adapter(home / "adapter", base)))
+
+
+@pytest.fixture
+def own(tied: Bundle, tmp_path: Path) -> Bundle:
+    """A copy of the adapter that a test may change."""
+    return replace(tied, adapter=Path(shutil.copytree(tied.adapter, tmp_path / "own")))
+
+
+def test_the_compiled_network_writes_what_the_reference_writes(shaped: Bundle, tmp_path: Path) -> None:
+    engine = compiled(shaped, tmp_path)
+    model = reference(shaped.base, shaped.adapter)
+    ended = 0
+    for source in sources(shaped):
+        expected = greedy(model, source, LIMIT)
+        found = list(engine.stream(source, Decoding(LIMIT), RUNNING))
+        assert ids(found) == [index for index, _ in expected]
+        assert [token.log_prob for token in found] == pytest.approx([log_prob for _, log_prob in expected], abs=2e-3)
+        ended += found[-1].id == END
+    assert ended > 0
+
+
+def test_the_adapter_matters(tied: Bundle, tmp_path: Path) -> None:
+    other = tiny_adapter(tmp_path / "other", tied.base, seed=5)
+    one = compiled(tied, tmp_path / "a")
+    two = compiled(load_bundle(str(other)), tmp_path / "b")
+    source = sources(tied)[0]
+    assert ids(list(one.stream(source, Decoding(LIMIT), RUNNING))) != ids(list(two.stream(source, Decoding(LIMIT), RUNNING)))
+
+
+def test_an_early_t5_config_compiles(own: Bundle, tmp_path: Path) -> None:
+    """The first T5 models came without the options that later ones added; what they lack is as it was then."""
+    base = Path(shutil.copytree(own.base, tmp_path / "early"))
+    config = json.loads((base / "config.json").read_text())
+    later = (
+        "feed_forward_proj",
+        "dense_act_fn",
+        "is_gated_act",
+        "relative_attention_max_distance",
+        "scale_decoder_outputs",
+        "tie_word_embeddings",
+    )
+    (base / "config.json").write_text(json.dumps({key: value for key, value in config.items() if key not in later}))
+    engine = compiled(replace(own, base=base), tmp_path / "compiled")
+    source = sources(own)[1]
+    assert ids(list(engine.stream(source, Decoding(LIMIT), RUNNING))) == [
+        index for index, _ in greedy(reference(base, own.adapter), source, LIMIT)
+    ]
+
+
+def test_a_base_with_spare_rows_compiles(tmp_path: Path) -> None:
+    """Flan-T5 has more rows than pieces and sentinels."""
+    base = tiny_base(tmp_path / "base", size=8192 + 120)
+    adapter = tiny_adapter(tmp_path / "adapter", base, extra_ids=100)
+    bundle = load_bundle(str(adapter))
+    engine = compiled(bundle, tmp_path / "compiled")
+    codec = bundle.codec()
+    source = [
+        *codec.encode_prompt("create function", 512)[:-1],
+        codec.vocabulary.id("<extra_id_0>"),
+        codec.vocabulary.id("<extra_id_99>"),
+        END,
+    ]
+    expected = greedy(reference(base, adapter), source, LIMIT)
+    found = list(engine.stream(source, Decoding(LIMIT), RUNNING))
+    assert ids(found) == [index for index, _ in expected]
+
+
+def test_int8_is_smaller_and_nearly_as_sure(tied: Bundle, engine: CompiledEngine, tmp_path: Path) -> None:
+    small = compiled(tied, tmp_path, "int8")
+    source = sources(tied)[1]
+    [full], [light] = engine.batch([source], Decoding(1), RUNNING), small.batch([source], Decoding(1), RUNNING)
+    assert light[0].log_prob == pytest.approx(full[0].log_prob, abs=0.2)
+    assert (tmp_path / "model.bin").stat().st_size < 0.4 * 4 * 8192 * 32 * 3
+    assert small.name.split(", ")[1:] in (["int8_float32", "threads 1"], ["int8", "threads 1"])

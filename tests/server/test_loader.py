@@ -1,0 +1,240 @@
+"""A bundle is compiled once, completely or not at all."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.numpy import load_file, save_file
+from tiny_models import sources
+
+from promptopt.bundle import Bundle
+from promptopt.engine import loader
+from promptopt.engine.compiled import CompiledEngine
+from promptopt.engine.compiler import compile_bundle
+from promptopt.engine.loader import cache_folder, cache_key, compiled_folder, load_model
+from promptopt.engine.protocol import Decoding
+from promptopt.errors import BundleError
+from promptopt.optimizer import Optimizer
+from promptopt.settings import Settings
+
+RUNNING = threading.Event()
+
+
+@pytest.fixture
+def own(tied: Bundle, tmp_path: Path) -> Bundle:
+    """A copy of the adapter that a test may change."""
+    return replace(tied, adapter=Path(shutil.copytree(tied.adapter, tmp_path / "own")))
+
+
+def written(folder: Path) -> list[tuple[str, int]]:
+    return sorted((str(path.relative_to(folder)), path.stat().st_mtime_ns) for path in folder.rglob("*"))
+
+
+def watch_compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys compiled from now on; compiled in this process, which is faster."""
+    made: list[str] = []
+
+    def watched(bundle: Bundle, folder: Path) -> None:
+        made.append(cache_key(bundle))
+        compile_bundle(bundle, folder, loader.QUANTIZATION)
+
+    monkeypatch.setattr(loader, "_compile", watched)
+    return made
+
+
+def test_a_bundle_is_compiled_once(tied: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = watch_compilations(monkeypatch)
+    folder = compiled_folder(tied, tmp_path)
+    before = written(tmp_path)
+    assert compiled_folder(tied, tmp_path) == folder == tmp_path / "compiled" / cache_key(tied)
+    assert made == [cache_key(tied)]
+    assert written(tmp_path) == before
+    assert [path.name for path in (tmp_path / "compiled").iterdir()] == [cache_key(tied)]
+
+
+def test_a_changed_adapter_is_compiled_anew_beside_the_old(own: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = watch_compilations(monkeypatch)
+    first = compiled_folder(own, tmp_path / "cache")
+    tensors = load_file(own.adapter / "adapter_model.safetensors")
+    save_file({name: 2 * tensor for name, tensor in tensors.items()}, own.adapter / "adapter_model.safetensors")
+    second = compiled_folder(own, tmp_path / "cache")
+    assert made == [first.name, second.name]
+    assert (first / "model.bin").read_bytes() != (second / "model.bin").read_bytes()
+
+
+def edit_weights(bundle: Bundle) -> Bundle:
+    (bundle.adapter / "adapter_model.safetensors").write_bytes(b"x")
+    return bundle
+
+
+def edit_config(bundle: Bundle) -> Bundle:
+    (bundle.adapter / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 4, "lora_alpha": 9}')
+    return bundle
+
+
+def edit_sentinels(bundle: Bundle) -> Bundle:
+    return replace(bundle, manifest=replace(bundle.manifest, extra_ids=7))
+
+
+def edit_base(bundle: Bundle, name: str) -> Bundle:
+    base = Path(shutil.copytree(bundle.base, bundle.adapter.parent / "base"))
+    (base / name).write_bytes(b"x")
+    return replace(bundle, base=base)
+
+
+@pytest.mark.parametrize("edit", ["weights", "config", "sentinels", "config.json", "model.safetensors", "spiece.model"])
+def test_the_key_changes_with_all_that_the_compiled_form_depends_on(own: Bundle, edit: str) -> None:
+    edits = {"weights": edit_weights, "config": edit_config, "sentinels": edit_sentinels}
+    before = cache_key(own)
+    after = cache_key(edits[edit](own) if edit in edits else edit_base(own, edit))
+    assert after != before
+
+
+@pytest.mark.parametrize("changes", [{"style": "other"}, {"write_limit": 9}, {"metrics": {"exact": 1.0}}])
+def test_the_key_does_not_change_with_what_the_network_does_not_see(own: Bundle, changes: dict[str, Any]) -> None:
+    assert cache_key(replace(own, manifest=replace(own.manifest, **changes))) == cache_key(own)
+
+
+def test_the_key_changes_with_the_compiler_and_the_quantization(tied: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = cache_key(tied)
+    monkeypatch.setattr(loader, "COMPILER", 99)
+    newer = cache_key(tied)
+    monkeypatch.setattr(loader, "QUANTIZATION", "float32")
+    assert len({before, newer, cache_key(tied)}) == 3
+
+
+def test_a_failing_compiler_leaves_nothing_and_names_the_reason(own: Bundle, tmp_path: Path) -> None:
+    tensors = load_file(own.adapter / "adapter_model.safetensors")
+    name = min(tensors)
+    save_file({**tensors, name: tensors[name][:, :-1].copy()}, own.adapter / "adapter_model.safetensors")
+    with pytest.raises(BundleError) as caught:
+        compiled_folder(own, tmp_path / "cache")
+    assert caught.value.message.startswith(f"The adapter {own.name!r} could not be compiled: ")
+    assert "The adapter does not fit its base: decoder.block.0.layer.0.SelfAttention.q.weight." in caught.value.message
+    assert list((tmp_path / "cache" / "compiled").iterdir()) == []
+
+
+def test_a_damaged_adapter_names_its_file(own: Bundle, tmp_path: Path) -> None:
+    (own.adapter / "adapter_model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(BundleError, match=r"adapter_model\.safetensors is damaged"):
+        compiled_folder(own, tmp_path / "cache")
+    assert list((tmp_path / "cache" / "compiled").iterdir()) == []
+
+
+def test_after_a_failure_the_mended_adapter_compiles(own: Bundle, tmp_path: Path) -> None:
+    whole = (own.adapter / "adapter_model.safetensors").read_bytes()
+    (own.adapter / "adapter_model.safetensors").write_bytes(whole[:-8])
+    with pytest.raises(BundleError):
+        compiled_folder(own, tmp_path / "cache")
+    (own.adapter / "adapter_model.safetensors").write_bytes(whole)
+    assert (compiled_folder(own, tmp_path / "cache") / "model.bin").is_file()
+
+
+def test_an_incomplete_folder_in_the_cache_is_made_again(tied: Bundle, tmp_path: Path) -> None:
+    folder = tmp_path / "compiled" / cache_key(tied)
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    assert compiled_folder(tied, tmp_path) == folder
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.bin", "shared_vocabulary.json"]
+
+
+def test_a_cache_that_cannot_be_written_is_named(tied: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BundleError) as caught:
+        compiled_folder(tied, tmp_path / "file")
+    assert caught.value.message.startswith(f"The cache {tmp_path / 'file' / 'compiled'} cannot be written (")
+
+
+def test_two_processes_at_once_both_succeed(tied: Bundle, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from promptopt.bundle import load_bundle; from promptopt.engine.loader import compiled_folder\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        "print(compiled_folder(load_bundle(sys.argv[1]), Path(sys.argv[2])))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", code, str(tied.adapter), str(tmp_path)]
+    both = [
+        subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for process in both:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in both:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    ended = [(*process.communicate(timeout=120), process.returncode) for process in both]
+    folder = tmp_path / "compiled" / cache_key(tied)
+    assert ended == [(f"{folder}\n", "", 0)] * 2
+    assert list((tmp_path / "compiled").iterdir()) == [folder]
+    assert len(CompiledEngine(folder, tied.codec().vocabulary).batch(sources(tied)[:1], Decoding(3), RUNNING)[0]) == 3
+
+
+def test_the_slower_of_two_takes_what_the_faster_made(tied: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "compiled" / cache_key(tied)
+
+    def overtaken(bundle: Bundle, partial: Path) -> None:
+        for place, content in ((partial, "slow"), (folder, "fast")):
+            place.mkdir(exist_ok=True)
+            (place / "model.bin").write_text(content)
+
+    monkeypatch.setattr(loader, "_compile", overtaken)
+    assert (compiled_folder(tied, tmp_path) / "model.bin").read_text() == "fast"
+    assert list((tmp_path / "compiled").iterdir()) == [folder]
+
+
+def test_the_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    if sys.platform.startswith("linux"):
+        assert cache_folder() == tmp_path / "promptopt"
+    assert cache_folder().name in ("promptopt", "Cache")
+
+
+def test_a_model_is_loaded_by_the_settings_and_runs(tied: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(loader, "cache_folder", lambda: tmp_path)
+    model = load_model(Settings(adapter=str(tied.adapter), threads=2))
+    assert model.manifest == tied.manifest
+    assert model.engine.name.endswith(", threads 2")
+    tokens = list(model.engine.stream(model.codec.encode_prompt("create function", 512), Decoding(3), RUNNING))
+    assert len(tokens) == 3
+
+
+def test_the_engine_needs_no_torch(tied: Bundle, tmp_path: Path) -> None:
+    code = f"""
+import sys
+from pathlib import Path
+from promptopt.engine import loader
+from promptopt.errors import RewriteFailed
+from promptopt.optimizer import Optimizer
+from promptopt.settings import Settings
+loader.cache_folder = lambda: Path({str(tmp_path)!r})
+try:
+    Optimizer(Settings(adapter={str(tied.adapter)!r})).optimize("create function")
+except RewriteFailed as error:
+    print(error.code)
+print([name for name in ("torch", "transformers", "peft") if name in sys.modules])
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.stdout.splitlines(), done.stderr) == (["rewrite_failed", "[]"], "")
+
+
+@pytest.mark.model
+def test_the_embedded_model_rewrites_a_prompt_within_one_process_and_again_from_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loader, "cache_folder", lambda: tmp_path)
+    made = watch_compilations(monkeypatch)
+    first = Optimizer().optimize("create function")
+    second = Optimizer().optimize("create function")
+    assert (first.text, first.tokens, first.confidence) == (second.text, second.tokens, second.confidence)
+    assert "Task: create function\n" in first.text
+    assert len(made) == 1
