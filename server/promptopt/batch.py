@@ -13,6 +13,8 @@ from promptopt.errors import InvalidInput, PromptoptError, RewriteFailed
 from promptopt.files import read_text
 from promptopt.optimizer import BATCH, Optimizer
 
+_ROW_START = b'{"text": '
+
 
 def rewrite_file(optimizer: Optimizer, source: Path, output: Path) -> int:
     """Rewrites every row of `source` that `output` does not hold yet; returns the exit status.
@@ -20,6 +22,8 @@ def rewrite_file(optimizer: Optimizer, source: Path, output: Path) -> int:
     A row that cannot be rewritten is written with "optimized_prompt": null and its error, and the status is that of RewriteFailed.
     Raises InvalidInput when a file is unusable; `output` is then as it was.
     """
+    if output.exists() and output.samefile(source):
+        raise InvalidInput("--batch and --output name the same file.", "Give another --output.")
     texts = read_rows(source)
     done, failed = _resume(output, texts)
     with _appending(output) as file, tqdm(total=len(texts), initial=done, unit="prompt", file=sys.stderr) as bar:
@@ -62,13 +66,14 @@ def _resume(output: Path, texts: list[str]) -> tuple[int, int]:
 
     Raises InvalidInput when it holds anything else.
     """
-    if not output.exists():
+    if not output.is_file():
         return 0, 0
     try:
         content = output.read_bytes()
     except OSError as error:
         raise InvalidInput(f"{output} cannot be read ({error.strerror}).", "Give another --output.") from error
     whole = content[: content.rfind(b"\n") + 1]
+    tail = content[len(whole) :]
     rows = [_object(line) for line in whole.decode("utf-8", errors="replace").split("\n")[:-1]]
     for number, row in enumerate(rows):
         if row is None or number >= len(texts) or row.get("text") != texts[number] or "optimized_prompt" not in row:
@@ -76,7 +81,9 @@ def _resume(output: Path, texts: list[str]) -> tuple[int, int]:
                 f"{output}, line {number + 1} is not the rewrite of the same line of the input.",
                 "Give another --output, or delete this one.",
             )
-    if len(whole) < len(content):
+    if not (tail.startswith(_ROW_START) or _ROW_START.startswith(tail)):
+        raise InvalidInput(f"{output} does not end in a rewrite.", "Give another --output, or delete this one.")
+    if tail:
         with output.open("r+b") as file:
             file.truncate(len(whole))
     return len(rows), sum(row is not None and row["optimized_prompt"] is None for row in rows)

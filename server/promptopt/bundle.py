@@ -14,7 +14,8 @@ from promptopt.vocabulary import Vocabulary
 FORMAT = 1
 MANIFEST = "promptopt.json"
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", MANIFEST)
-BASE_FILES = ("config.json", "model.safetensors", "spiece.model")
+VOCABULARY = "spiece.model"
+BASE_FILES = ("config.json", "model.safetensors", VOCABULARY)
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,17 @@ class Manifest:
             data["codec"] = Table.from_json(data["codec"])
             data["prefix"] = tuple(data["prefix"])
             data["calibration"] = Calibration(**data["calibration"]) if data.get("calibration") else None
-            return cls(**data)
+            manifest = cls(**data)
+            manifest.check()
+            return manifest
         except (KeyError, TypeError) as error:
             raise BundleError(f"{folder / MANIFEST} is malformed ({error}).", "Fetch the adapter again.") from error
+
+    def check(self) -> None:
+        """Raises TypeError naming a field whose value is of another type than it should be."""
+        for name, kind in (("base", str), ("base_sha256", str), ("read_limit", int), ("write_limit", int), ("extra_ids", int)):
+            if not isinstance(getattr(self, name), kind):
+                raise TypeError(f"{name} should be of type {kind.__name__}")
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,7 @@ class Bundle:
 
     def codec(self) -> Codec:
         """The codec for this adapter. Raises BundleError when the vocabulary lacks a piece."""
-        vocabulary = Vocabulary(self.base / "spiece.model", self.manifest.extra_ids)
+        vocabulary = Vocabulary(self.base / VOCABULARY, self.manifest.extra_ids)
         return Codec(vocabulary, self.manifest.codec, [vocabulary.id(piece) for piece in self.manifest.prefix])
 
 
@@ -100,10 +109,15 @@ def builtin_adapters() -> list[str]:
     return sorted(folder.name for folder in builtin_folder().iterdir() if (folder / MANIFEST).is_file())
 
 
+def builtin_bases() -> list[str]:
+    """Names of the bases that ship with the package."""
+    return sorted(folder.name for folder in builtin_folder().iterdir() if folder.is_dir() and not (folder / MANIFEST).is_file())
+
+
 def load_bundle(adapter: str) -> Bundle:
     """The bundle of a built-in adapter or of an adapter folder. Raises BundleError saying what is missing."""
-    folder = builtin_folder() / adapter if adapter in builtin_adapters() else Path(adapter).expanduser()
-    if not folder.is_dir():
+    folder = builtin_folder() / adapter if adapter in builtin_adapters() else user_folder(adapter)
+    if folder is None:
         raise BundleError(f"There is no adapter {adapter!r}.", f"Give a folder, or one of: {', '.join(builtin_adapters())}.")
     _check_files(folder, ADAPTER_FILES)
     manifest = Manifest.read(folder)
@@ -113,12 +127,20 @@ def load_bundle(adapter: str) -> Bundle:
 
 def base_folder(name: str, needed: tuple[str, ...] = BASE_FILES) -> Path:
     """The folder of a built-in base, or of a base given by path. Raises BundleError when it lacks one of the `needed` files."""
-    builtin = builtin_folder() / name
-    folder = builtin if "/" not in name and builtin.is_dir() else Path(name).expanduser()
-    if not folder.is_dir():
+    folder = builtin_folder() / name if name in builtin_bases() else user_folder(name)
+    if folder is None:
         raise BundleError(f"There is no base {name!r}.", "Give the folder of a T5, or the name of a built-in base: promptopt-mini.")
     _check_files(folder, needed)
     return folder.resolve()
+
+
+def user_folder(name: str) -> Path | None:
+    """The folder that a user named, None when there is none."""
+    try:
+        folder = Path(name).expanduser()
+        return folder if folder.is_dir() else None
+    except (OSError, RuntimeError):
+        return None
 
 
 def _check_files(folder: Path, names: tuple[str, ...]) -> None:

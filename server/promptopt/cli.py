@@ -1,6 +1,7 @@
 """The command `promptopt`: one-shot use in a shell. Standard output carries the result and nothing else."""
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -66,6 +67,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status; failures are one line on standard error."""
     options = parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
     try:
         status = optimize(options)
         sys.stdout.flush()
@@ -79,6 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        print(f"promptopt: the result could not be written ({error.strerror}).", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return InvalidInput.exit_status
 
 
 def optimize(options: argparse.Namespace) -> int:
@@ -91,6 +98,8 @@ def optimize(options: argparse.Namespace) -> int:
     if options.batch:
         from promptopt.batch import rewrite_file
 
+        if options.json or options.variants > 1:
+            raise InvalidInput("--json and -n do not go with --batch.", "The rows of --batch are JSON already, one rewrite each.")
         if not options.output:
             raise InvalidInput("--batch needs --output.", "Say where the rewrites go: --output OUT.jsonl")
         return rewrite_file(optimizer, options.batch, options.output)
@@ -114,7 +123,7 @@ def read_prompt(options: argparse.Namespace) -> str:
     if sys.stdin is None or sys.stdin.isatty():
         raise InvalidInput("There is no prompt.", 'Give one: promptopt optimize "create function"')
     try:
-        return sys.stdin.buffer.read().decode("utf-8").strip()
+        return sys.stdin.buffer.read().decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
         raise InvalidInput(f"Standard input is not UTF-8 (byte {error.start}).", "Convert it first, for instance with iconv.") from error
 

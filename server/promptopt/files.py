@@ -6,9 +6,9 @@ from promptopt.errors import InvalidInput
 
 
 def read_text(path: Path) -> str:
-    """The content of a UTF-8 file. Raises InvalidInput when it cannot be had."""
+    """The content of a UTF-8 file, line ends as they are, a byte order mark left out. Raises InvalidInput when it cannot be had."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read ({error.strerror}).", "Check the path.") from error
     except UnicodeDecodeError as error:

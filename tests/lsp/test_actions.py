@@ -14,7 +14,7 @@ from promptopt.lsp.selection import Selection
 URI = "file:///notes/a%20b.md"
 DOCUMENT = "😀 create function\n\nsecond part\nof it\n"
 LAZY = Delivery(resolves=True, versioned=True, progress=True)
-DATA = {"uri": URI, "start": 2, "text": "create function"}
+DATA = {"uri": URI, "version": 4, "start": 2, "text": "create function"}
 ASKED_FOR = [
     (None, True),
     (["refactor"], True),
@@ -48,7 +48,7 @@ def asked(start: tuple[int, int], end: tuple[int, int], only: Sequence[types.Cod
 
 def offered(start: tuple[int, int], end: tuple[int, int], encoding: str = "utf-16", document: str = DOCUMENT) -> list[object]:
     """The data of the actions that a selection gets."""
-    return [action.data for action in code_actions(asked(start, end), document, encoding, LAZY)]
+    return [action.data for action in code_actions(asked(start, end), document, 4, encoding, LAZY)]
 
 
 @pytest.mark.parametrize(("only", "expected"), ASKED_FOR)
@@ -58,14 +58,14 @@ def test_the_action_is_wanted_for_its_kind_and_the_kinds_above_it(only: list[str
 
 @pytest.mark.parametrize(("only", "expected"), ASKED_FOR)
 def test_actions_are_offered_only_where_wanted(only: list[str] | None, expected: bool) -> None:
-    actions = code_actions(asked((0, 3), (0, 18), only), DOCUMENT, "utf-16", LAZY)
+    actions = code_actions(asked((0, 3), (0, 18), only), DOCUMENT, 4, "utf-16", LAZY)
     assert [action.data for action in actions] == [DATA] * expected
 
 
 def test_an_automatic_request_without_a_selection_gets_nothing() -> None:
     params = asked((0, 3), (0, 3))
     params.context.trigger_kind = types.CodeActionTriggerKind.Automatic
-    assert code_actions(params, DOCUMENT, "utf-16", LAZY) == []
+    assert code_actions(params, DOCUMENT, 4, "utf-16", LAZY) == []
 
 
 @pytest.mark.parametrize(("encoding", "column"), [("utf-8", 5), ("utf-16", 3), ("utf-32", 2)])
@@ -84,7 +84,7 @@ def test_an_empty_selection_gets_nothing(start: tuple[int, int], end: tuple[int,
 
 @pytest.mark.parametrize(("start", "end"), [((0, 18), (2, 0)), ((0, 2), (0, 3))])
 def test_white_space_gets_nothing_or_its_paragraph(start: tuple[int, int], end: tuple[int, int]) -> None:
-    whole = {"uri": URI, "start": 0, "text": "😀 create function"}
+    whole = {"uri": URI, "version": 4, "start": 0, "text": "😀 create function"}
     assert offered(start, end) == ([] if start[0] != end[0] else [whole])
 
 
@@ -94,21 +94,21 @@ def test_white_space_alone_gets_nothing_whatever_its_kind() -> None:
 
 @pytest.mark.parametrize("end", [(2, 1), (3, 1)])
 def test_one_character_gets_its_paragraph(end: tuple[int, int]) -> None:
-    assert offered((end[0], 0), end) == [{"uri": URI, "start": 19, "text": "second part\nof it"}]
+    assert offered((end[0], 0), end) == [{"uri": URI, "version": 4, "start": 19, "text": "second part\nof it"}]
 
 
 def test_a_client_that_resolves_gets_a_lazy_action() -> None:
     expected = types.CodeAction(title=TITLE, kind=types.CodeActionKind.RefactorRewrite, data=DATA)
     for client in ("neovim", "visual-studio-code"):
         delivery = Delivery.of(client_capabilities(client))
-        assert code_actions(asked((0, 3), (0, 18)), DOCUMENT, "utf-16", delivery) == [expected]
+        assert code_actions(asked((0, 3), (0, 18)), DOCUMENT, 4, "utf-16", delivery) == [expected]
 
 
 @pytest.mark.parametrize("capabilities", [client_capabilities("emacs"), types.ClientCapabilities()])
 def test_a_client_that_does_not_resolve_gets_a_command(capabilities: types.ClientCapabilities) -> None:
     command = types.Command(title=TITLE, command=OPTIMIZE, arguments=[DATA])
     expected = types.CodeAction(title=TITLE, kind=types.CodeActionKind.RefactorRewrite, command=command)
-    assert code_actions(asked((0, 3), (0, 18)), DOCUMENT, "utf-16", Delivery.of(capabilities)) == [expected]
+    assert code_actions(asked((0, 3), (0, 18)), DOCUMENT, 4, "utf-16", Delivery.of(capabilities)) == [expected]
 
 
 def test_the_names_that_clients_rely_on() -> None:
@@ -116,7 +116,7 @@ def test_the_names_that_clients_rely_on() -> None:
 
 
 def test_a_request_comes_back_from_its_json_as_it_was() -> None:
-    request = Request(URI, 2, "create function")
+    request = Request(URI, 4, 2, "create function")
     assert Request.from_json(asdict(request)) == request
     assert request.selection == Selection(2, "create function")
 
@@ -129,10 +129,11 @@ def test_a_request_comes_back_from_its_json_as_it_was() -> None:
         "text",
         7,
         {},
-        {"uri": URI, "start": 2},
+        {"uri": URI, "version": 4, "start": 2},
         {"uri": URI, "text": "x"},
         {"start": 2, "text": "x"},
         {**DATA, "uri": None},
+        {**DATA, "version": "4"},
         {**DATA, "start": "2"},
         {**DATA, "start": 2.0},
         {**DATA, "start": True},

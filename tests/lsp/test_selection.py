@@ -90,29 +90,35 @@ def test_a_selection_is_a_stripped_piece_of_the_document(document: str, start: i
         assert document[found.start : found.end] == found.text == found.text.strip() != ""
 
 
-def test_a_text_at_its_old_place_is_taken_even_where_it_stands_twice() -> None:
-    assert anchored("do it, do it", Selection(7, "do it")) == Selection(7, "do it")
+def test_in_an_unchanged_document_the_old_place_holds_even_where_the_text_stands_twice() -> None:
+    assert anchored("do it, do it", Selection(7, "do it"), True) == Selection(7, "do it")
 
 
-def test_a_text_that_moved_is_found_where_it_is_now() -> None:
-    assert anchored("please do it", Selection(0, "do it")) == Selection(7, "do it")
+def test_in_a_changed_document_a_text_that_stands_twice_is_not_found_even_at_its_old_place() -> None:
+    assert anchored("TODO fix\nTODO fix", Selection(9, "TODO fix"), False) is None
 
 
+@pytest.mark.parametrize("unchanged", [True, False])
+def test_a_text_that_moved_is_found_where_it_is_now(unchanged: bool) -> None:
+    assert anchored("please do it", Selection(0, "do it"), unchanged) == Selection(7, "do it")
+
+
+@pytest.mark.parametrize("unchanged", [True, False])
 @pytest.mark.parametrize("document", ["", "do", "do  it", "so: do it, do it", "DO IT"])
-def test_a_text_that_is_gone_or_stands_twice_elsewhere_is_not_found(document: str) -> None:
-    assert anchored(document, Selection(1, "do it")) is None
+def test_a_text_that_is_gone_or_stands_twice_elsewhere_is_not_found(document: str, unchanged: bool) -> None:
+    assert anchored(document, Selection(1, "do it"), unchanged) is None
 
 
 def test_a_text_that_overlaps_itself_elsewhere_stands_twice() -> None:
-    assert anchored("x aXaXa", Selection(0, "aXa")) is None
+    assert anchored("x aXaXa", Selection(0, "aXa"), True) is None
 
 
-@given(TEXTS, TEXTS.filter(bool), st.integers(0, 30))
-@example(" aXaXa", "aXa", 0)
-def test_a_text_is_anchored_at_its_old_place_or_at_its_only_one(document: str, text: str, start: int) -> None:
-    found = anchored(document, Selection(start, text))
+@given(TEXTS, TEXTS.filter(bool), st.integers(0, 30), st.booleans())
+@example(" aXaXa", "aXa", 0, True)
+def test_a_text_is_anchored_at_its_old_place_or_at_its_only_one(document: str, text: str, start: int, unchanged: bool) -> None:
+    found = anchored(document, Selection(start, text), unchanged)
     everywhere = places(document, text)
-    if start in everywhere:
+    if unchanged and start in everywhere:
         assert found == Selection(start, text)
     elif len(everywhere) == 1:
         assert found == Selection(everywhere[0], text)

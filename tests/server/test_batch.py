@@ -155,9 +155,18 @@ def test_an_output_that_is_something_else_is_refused_and_untouched(tmp_path: Pat
 def test_the_input_is_never_taken_for_the_output(tmp_path: Path) -> None:
     source = given(tmp_path, ["one", "two"])
     before = source.read_bytes()
-    with pytest.raises(InvalidInput, match="line 1 is not the rewrite"):
+    with pytest.raises(InvalidInput, match="--batch and --output name the same file"):
         rewrite_file(fake_optimizer(), source, source)
     assert source.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", ["my notes without a line end", '{"text": "one", "optimized_prompt": "x"}\nnotes'])
+def test_a_tail_that_is_no_half_written_row_is_not_cut_off(tmp_path: Path, content: str) -> None:
+    output = tmp_path / "out.jsonl"
+    output.write_text(content)
+    with pytest.raises(InvalidInput, match="does not end in a rewrite"):
+        rewrite_file(fake_optimizer(), given(tmp_path, ["one", "two"]), output)
+    assert output.read_text() == content
 
 
 @pytest.mark.parametrize("output", [".", "missing/out.jsonl", "in.jsonl/out.jsonl"])

@@ -8,7 +8,7 @@ import pytest
 from fakes import manifest, mini_codec
 
 from promptopt import bundle
-from promptopt.bundle import ADAPTER_FILES, BASE_FILES, Calibration, Manifest, base_folder, builtin_adapters, load_bundle, read_json
+from promptopt.bundle import ADAPTER_FILES, BASE_FILES, MANIFEST, Calibration, Manifest, base_folder, builtin_adapters, load_bundle, read_json
 from promptopt.errors import BundleError
 
 
@@ -213,3 +213,18 @@ def test_the_codec_has_the_sentinels_that_the_manifest_says(tmp_path: Path) -> N
 def test_a_prefix_that_the_vocabulary_lacks_is_named(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no piece '<extra_id_0>'"):
         real(tmp_path, prefix=("<extra_id_0>",)).codec()
+
+
+@pytest.mark.parametrize(("name", "value"), [("read_limit", "512"), ("write_limit", None), ("base", 7), ("extra_ids", "x")])
+def test_a_manifest_with_a_value_of_another_type_is_refused(tmp_path: Path, name: str, value: object) -> None:
+    manifest().write(tmp_path)
+    data = json.loads((tmp_path / MANIFEST).read_text())
+    (tmp_path / MANIFEST).write_text(json.dumps({**data, name: value}))
+    with pytest.raises(BundleError, match=f"{name} should be of type"):
+        Manifest.read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-this-name/x", "x" * 5000, "a\0b"])
+def test_a_name_that_can_be_no_folder_is_no_adapter(name: str) -> None:
+    with pytest.raises(BundleError, match="There is no adapter"):
+        load_bundle(name)

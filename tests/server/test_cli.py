@@ -307,3 +307,12 @@ sys.exit(main(["optimize", "create function"]))
 """
     done = run_python(code)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_variants_and_json_do_not_go_with_a_batch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"text": "one"}\n')
+    for extra in (["-n", "3"], ["--json"]):
+        assert main(["optimize", "--batch", str(source), "--output", str(tmp_path / "out.jsonl"), *extra]) == 2
+        assert "do not go with --batch" in capsys.readouterr().err
+    assert not (tmp_path / "out.jsonl").exists()

@@ -238,3 +238,19 @@ def test_the_embedded_model_rewrites_a_prompt_within_one_process_and_again_from_
     assert (first.text, first.tokens, first.confidence) == (second.text, second.tokens, second.confidence)
     assert "Task: create function\n" in first.text
     assert len(made) == 1
+
+
+def test_an_adapter_of_another_version_of_the_base_is_refused(tied: Bundle, tmp_path: Path) -> None:
+    other = replace(tied, manifest=replace(tied.manifest, base_sha256="0" * 64))
+    with pytest.raises(BundleError) as caught:
+        compiled_folder(other, tmp_path)
+    assert caught.value.message == f"The adapter {tied.name!r} was trained on another version of {tied.manifest.base}."
+    assert list((tmp_path / "compiled").iterdir()) == []
+
+
+def test_compiling_imports_nothing_from_the_current_folder(tied: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = tmp_path / "somebody's project"
+    project.mkdir()
+    (project / "numpy.py").write_text("raise SystemExit('imported from the project')")
+    monkeypatch.chdir(project)
+    assert (compiled_folder(tied, tmp_path / "cache") / "model.bin").is_file()

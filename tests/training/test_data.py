@@ -13,7 +13,7 @@ from fakes import mini_codec
 from promptopt.errors import BundleError, InvalidInput
 from promptopt_training import data
 from promptopt_training.data import check_pairs, composed, golden_pairs, pretraining_pairs, unchanged, write_data
-from promptopt_training.golden.knowledge import entries
+from promptopt_training.golden.knowledge import KnowledgeError, entries
 from promptopt_training.golden.layouts import LAYOUTS
 from promptopt_training.labels import Matrix
 from promptopt_training.measures import faults, form_problems
@@ -208,3 +208,22 @@ def test_a_pair_that_breaks_a_golden_rule_is_named() -> None:
 
 def test_a_pair_of_another_style_need_not_keep_the_golden_form() -> None:
     check_pairs([Pair("fix it", "Task: fix it", "own", "")], BASE)
+
+
+def test_a_broken_knowledge_base_is_no_matter_of_the_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise KnowledgeError("code/function: no full stop: 'Go on'")
+
+    monkeypatch.setattr(data, "entries", broken)
+    with pytest.raises(InvalidInput) as caught:
+        write_data(DataOptions(size=5, output=tmp_path / "pairs.json"), lambda line: None)
+    assert caught.value.message == "The knowledge base breaks a rule: code/function: no full stop: 'Go on'."
+    assert caught.value.hint == "Mend that entry; golden/README.md says how."
+
+
+def test_a_pair_that_cannot_be_used_is_no_matter_of_the_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "golden_pairs", lambda size, seed, style: [Pair("fix it", "Task: fix it", "golden", "")])
+    with pytest.raises(InvalidInput) as caught:
+        write_data(DataOptions(size=1, output=tmp_path / "pairs.json"), lambda line: None)
+    assert caught.value.message.startswith("The pairs cannot be used: pair 1 breaks a golden rule (")
+    assert caught.value.hint == "Mend the entry it comes from; golden/README.md says how."

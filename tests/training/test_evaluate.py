@@ -49,10 +49,9 @@ def prompts(*texts: str, source: str = "a") -> list[EvaluationPrompt]:
     return [EvaluationPrompt(text, source) for text in texts]
 
 
-def run(rewrites: Mapping[str, str | FakeRewrite], asked: list[EvaluationPrompt] | None = None, **options: int) -> module.Report:
+def run(rewrites: Mapping[str, str | FakeRewrite], asked: list[EvaluationPrompt] | None = None) -> module.Report:
     made = {prompt: FakeRewrite(given) if isinstance(given, str) else given for prompt, given in rewrites.items()}
-    limit = options.get("idempotence_limit")
-    return evaluate(asked or prompts(*rewrites), FakeOptimizer(made), idempotence_limit=limit, progress=False)
+    return evaluate(asked or prompts(*rewrites), FakeOptimizer(made))
 
 
 def test_a_perfect_optimizer() -> None:
@@ -83,7 +82,7 @@ def test_only_a_failed_rewrite_counts_as_rejected() -> None:
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        evaluate(prompts("one"), Broken(), progress=False)
+        evaluate(prompts("one"), Broken())
 
 
 @pytest.mark.parametrize(
@@ -120,17 +119,22 @@ def test_idempotence_by_the_second_rewrite() -> None:
     assert report.optimizer.overall.idempotent == 0.5
 
 
-@pytest.mark.parametrize(("limit", "tried"), [(0, []), (1, [0]), (2, [0, 3]), (3, [0, 2, 4]), (6, [0, 1, 2, 3, 4, 5])])
-def test_idempotence_is_tried_on_few_and_evenly(limit: int, tried: list[int]) -> None:
-    report = run({f"{word} it": golden(f"{word} it") for word in "abcdef"}, idempotence_limit=limit)
-    assert [number for number, outcome in enumerate(report.outcomes) if outcome.stable is not None] == tried
-    assert report.optimizer.overall.idempotent == (1.0 if tried else None)
+def test_every_rewrite_and_nothing_else_is_given_again() -> None:
+    optimizer = FakeOptimizer({word: FakeRewrite(golden(word)) for word in ("one", "two")})
+    evaluate(prompts("one", "two", "three"), optimizer)
+    assert optimizer.asked == ["one", "two", "three", golden("one"), golden("two")]
 
 
-def test_the_limit_asks_the_optimizer_no_more_than_that() -> None:
-    optimizer = FakeOptimizer({word: FakeRewrite(golden(word)) for word in ("one", "two", "three")})
-    evaluate(prompts("one", "two", "three", "four"), optimizer, idempotence_limit=1, progress=False)
-    assert optimizer.asked == ["one", "two", "three", "four", golden("one")]
+def test_a_prompt_that_is_not_taken_is_rejected_and_the_others_are_measured() -> None:
+    class Picky:
+        def optimize(self, prompt: str) -> FakeRewrite:
+            if len(prompt) > 5:
+                raise InvalidInput("The prompt is too long.", "Shorten it.")
+            return FakeRewrite(f"go {prompt}")
+
+    report = evaluate(prompts("a", "too long", "abc"), Picky())
+    assert [outcome.rejection for outcome in report.outcomes] == ["", "The prompt is too long.", ""]
+    assert [outcome.stable for outcome in report.outcomes] == [False, None, False]
 
 
 def test_cost_figures_are_over_accepted_rewrites() -> None:
@@ -231,7 +235,9 @@ def test_many_bad_rows_are_counted(tmp_path: Path) -> None:
         read_prompts(path)
 
 
-@pytest.mark.parametrize(("content", "message"), [(None, "does not exist"), (b"\n", "holds no prompts"), (b"\xff", "is not UTF-8")])
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "cannot be read .No such file or directory"), (b"\n", "holds no prompts"), (b"\xff", "is not UTF-8")]
+)
 def test_a_file_that_cannot_be_used(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "prompts.jsonl"
     if content is not None:
@@ -274,7 +280,7 @@ def test_a_rejected_structured_prompt_counts_as_not_kept() -> None:
                 raise RewriteFailed("no")
             return FakeRewrite(prompt)
 
-    overall = evaluate(asked, Half(), progress=False).optimizer.overall
+    overall = evaluate(asked, Half()).optimizer.overall
     assert (overall.kept, overall.rejected, overall.form) == (0.5, 0.5, 0.5)
 
 

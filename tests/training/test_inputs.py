@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptopt.errors import InvalidInput
 from promptopt_training.golden.knowledge import entries
 from promptopt_training.inputs import CAPS, LONGEST_WORDS, Input, capped, example_inputs, mistyped, read_inputs
 
@@ -130,3 +131,23 @@ def test_swapped_letters_stay_inside_one_word_of_five_or_more_letters() -> None:
     changed = {mistyped("create it", random.Random(seed)) for seed in range(400)}
     swapped = changed - {"create it", "please create it", "Create it"}
     assert swapped == {"cerate it", "craete it", "cretae it"}
+
+
+def test_bad_rows_are_named_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "inputs.jsonl"
+    path.write_text('{"text": "go"}\n{"txt": "go"}\n\n{"text"\n[1]\n{"text": 7}\n{"text": "go", "source": 3}\n', encoding="utf-8")
+    with pytest.raises(InvalidInput) as caught:
+        read_inputs(path)
+    bare = '"text" is missing or not a string'
+    assert caught.value.message.startswith(f"{path} has bad rows. line 2: {bare}; line 4: not valid JSON: Expecting ':' delimiter; ")
+    assert caught.value.message.endswith(f'line 5: not an object; line 6: {bare}; line 7: "source" is not a string.')
+    assert caught.value.hint == "Mend these rows and start again."
+
+
+@pytest.mark.parametrize(("content", "message"), [(None, "cannot be read"), (b'{"text": "\xfc"}', r"is not UTF-8 \(byte 10\)")])
+def test_a_file_that_cannot_be_used_is_refused(content: bytes | None, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "inputs.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InvalidInput, match=message):
+        read_inputs(path)

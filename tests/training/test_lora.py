@@ -85,6 +85,10 @@ def test_at_least_one_pair_is_held_out() -> None:
     assert [len(part) for part in split([Pair("a", "a")] * 20, 0.001, 0)] == [19, 1]
 
 
+def test_at_least_one_pair_is_left_to_train_on() -> None:
+    assert [len(part) for part in split([Pair("a", "a")] * 20, 0.99, 0)] == [1, 19]
+
+
 def test_only_the_updates_of_the_targets_train(tmp_path: Path) -> None:
     model = adapted(tiny_base(tmp_path), options(tmp_path, rank=4))
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
@@ -254,7 +258,7 @@ def test_a_rewrite_that_is_too_long_is_refused_before_anything_is_written(tmp_pa
     pairs = [*read_pairs(given.data_path), Pair("fix the pump", "Task: fix the pump" + "\nqzx 7" * 200)]
     write_pairs(pairs, given.data_path)
     said = refused(given)
-    assert re.search(r"its rewrite takes \d+ pieces, 320 are allowed: 'fix the pump'", said)
+    assert re.search(r"pair 41 \(line 242\): its rewrite takes \d+ pieces, 320 are allowed: 'fix the pump'", said)
     assert said.endswith("Nothing was trained; mend the pair or leave it out.")
 
 
@@ -264,3 +268,90 @@ def test_a_base_without_weights_is_refused_before_anything_is_written(tmp_path: 
     with pytest.raises(BundleError, match=r"lacks model\.safetensors"):
         train_lora(given, quiet)
     assert not given.output_dir.exists()
+
+
+def started(given: LoraOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything up to the first step."""
+
+    def reached(*given: object) -> None:
+        raise InterruptedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "train", reached)
+        with pytest.raises(InterruptedError):
+            train_lora(given, quiet)
+
+
+def test_a_folder_with_a_run_on_other_data_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = options(tmp_path)
+    started(given, monkeypatch)
+    other = tmp_path / "other.json"
+    write_pairs(golden_pairs(40, seed=1), other)
+    with pytest.raises(InvalidInput) as caught:
+        train_lora(options(tmp_path, data_path=other), quiet)
+    assert caught.value.message == f"{given.output_dir} holds a run on other data or with other options (data_sha256)."
+    assert caught.value.hint == "Give another --output_dir, or delete it."
+
+
+@pytest.mark.parametrize(
+    "changes", [{"rank": 4}, {"seed": 1}, {"learning_rate": 0.1}, {"target_modules": ("q",)}, {"validation_share": 0.3}]
+)
+def test_a_folder_with_a_run_with_other_options_is_refused(
+    changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started(options(tmp_path), monkeypatch)
+    [name] = changes
+    with pytest.raises(InvalidInput, match=rf"with other options \({name}\)"):
+        train_lora(options(tmp_path, **changes), quiet)
+
+
+def test_a_folder_with_a_run_on_another_base_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = options(tmp_path)
+    started(given, monkeypatch)
+    weights = Path(given.base) / "model.safetensors"
+    model = T5ForConditionalGeneration.from_pretrained(given.base)
+    torch.nn.init.zeros_(model.shared.weight)
+    model.save_pretrained(given.base)
+    assert weights.is_file()
+    with pytest.raises(InvalidInput, match=r"with other options \(base_sha256\)"):
+        train_lora(given, quiet)
+
+
+def test_the_same_run_goes_on_from_anywhere_and_for_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started(options(tmp_path), monkeypatch)
+    moved = (tmp_path / "pairs.json").rename(tmp_path / "moved.json")
+    started(options(tmp_path, data_path=moved, num_epochs=7, style="mine"), monkeypatch)
+
+
+def test_a_record_of_a_run_that_cannot_be_understood_is_that_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = options(tmp_path)
+    started(given, monkeypatch)
+    (given.output_dir / "run.json").write_text("{", encoding="utf-8")
+    with pytest.raises(InvalidInput, match="holds a run on other data or with other options"):
+        train_lora(given, quiet)
+
+
+def test_a_base_is_called_by_its_name_when_it_ships_and_by_its_whole_path_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny_base(tmp_path).parent)
+    assert module.base_name(SPIECE.parent) == "promptopt-mini"
+    assert module.base_name(base_folder("./base")) == str(tmp_path / "base")
+    config = adapted(base_folder("./base"), options(tmp_path, base="./base")).peft_config["default"]
+    assert config.base_model_name_or_path == str(tmp_path / "base")
+
+
+def test_targets_that_the_base_lacks_are_refused_with_those_it_has(tmp_path: Path) -> None:
+    given = options(tmp_path, target_modules=("query", "value"))
+    said = refused(given)
+    assert said.startswith("The base has no projections for --target_modules query value. It has k, ")
+    assert said.endswith("o, q, v, wi_0, wi_1, wo.")
+
+
+def test_the_bad_pair_is_named_by_its_place_in_the_file(tmp_path: Path) -> None:
+    given = options(tmp_path)
+    pairs = read_pairs(given.data_path)
+    pairs[6] = Pair("fix the pump", "Task: fix the pump" + "\nqzx 7" * 200)
+    lines = given.data_path.with_suffix(".jsonl")
+    write_pairs(pairs, lines)
+    assert "pair 7 (line 7): its rewrite takes" in refused(options(tmp_path, data_path=lines))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from fakes import vocabulary
@@ -67,12 +68,16 @@ def test_the_new_base_has_the_shape_asked_for_and_follows_from_the_seed(tmp_path
     assert not torch.equal(model.shared.weight, other.shared.weight)
 
 
-def test_pairs_are_held_out_and_encoded_only_once(tmp_path: Path) -> None:
+def test_pairs_are_held_out_and_encoded_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given, known = options(tmp_path), vocabulary()
     training, validation = encoded(given, known, quiet)
     assert 8 <= len(validation) <= 16
     assert 52 <= len(training) <= 66
-    given.data_path.unlink()
+
+    def unread(path: Path) -> None:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(module, "read_pairs", unread)
     again = encoded(given, known, quiet)
     assert [again[0][place] for place in range(len(training))] == [training[place] for place in range(len(training))]
     assert again[1][0] == validation[0]
@@ -148,3 +153,51 @@ def test_the_last_checkpoint_is_the_one_with_the_highest_number_that_is_complete
         (tmp_path / f"checkpoint-{number}" / "trainer_state.json").write_text("{}", encoding="utf-8")
     (tmp_path / "checkpoint-500").mkdir()
     assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-100")
+
+
+def test_examples_of_other_data_are_not_taken_for_these(tmp_path: Path) -> None:
+    given = options(tmp_path)
+    encoded(given, vocabulary(), quiet)
+    write_pairs(pretraining_pairs(60, 1, []), given.data_path)
+    with pytest.raises(InvalidInput) as caught:
+        encoded(given, vocabulary(), quiet)
+    assert caught.value.message == f"{given.output_dir} holds a run on other data or with other options (data_sha256)."
+
+
+def test_examples_for_another_vocabulary_are_not_taken_for_these(tmp_path: Path) -> None:
+    encoded(options(tmp_path), vocabulary(), quiet)
+    other = tmp_path / "other.model"
+    other.write_bytes(SPIECE.read_bytes() + b" ")
+    with pytest.raises(InvalidInput, match=r"with other options \(vocabulary_sha256\)"):
+        encoded(options(tmp_path, vocabulary=other), vocabulary(), quiet)
+
+
+@pytest.mark.parametrize("changes", [{"seed": 1}, {"d_model": 64}, {"batch_tokens": 901}, {"reading_steps": 4}, {"learning_rate": 0.1}])
+def test_a_folder_with_a_run_with_other_options_is_refused(changes: dict[str, Any], tmp_path: Path) -> None:
+    encoded(options(tmp_path), vocabulary(), quiet)
+    [name] = changes
+    with pytest.raises(InvalidInput, match=rf"with other options \({name}\)"):
+        encoded(options(tmp_path, **changes), vocabulary(), quiet)
+
+
+def test_a_run_may_go_on_for_longer_with_other_checkpoints(tmp_path: Path) -> None:
+    first = encoded(options(tmp_path), vocabulary(), quiet)
+    again = encoded(options(tmp_path, max_steps=99, save_steps=7), vocabulary(), quiet)
+    assert again[1][0] == first[1][0]
+
+
+def test_examples_are_on_disk_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = options(tmp_path)
+
+    def broken(file: Any, **arrays: Any) -> None:
+        with open(file, "wb") if isinstance(file, Path) else file as opened:
+            opened.write(b"PK half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", broken)
+        with pytest.raises(KeyboardInterrupt):
+            encoded(given, vocabulary(), quiet)
+    assert not (given.output_dir / "train.npz").exists()
+    encoded(given, vocabulary(), quiet)
+    assert {path.name for path in given.output_dir.iterdir()} == {"run.json", "train.npz", "validation.npz"}

@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from promptopt.errors import InvalidInput
+from promptopt_training import records
 from promptopt_training.records import Pair, read_pairs, write_pairs
 
 NAMES = ("pairs.json", "pairs.jsonl")
@@ -166,3 +168,37 @@ def test_a_missing_file_is_refused_with_the_command_that_makes_one(tmp_path: Pat
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path).message == f"{tmp_path} cannot be read (Is a directory)."
+
+
+class Counted(str):
+    """A text that counts the characters it is searched through, and cannot be cut."""
+
+    __slots__ = ("searched",)
+    searched: int
+
+    def count(self, *given: Any) -> int:
+        found, start, end = given
+        self.searched += end - start
+        return str(self).count(found, start, end)
+
+    def __getitem__(self, index: Any) -> str:
+        raise AssertionError(f"a piece was cut out: {index}")
+
+
+def test_a_list_is_read_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = Counted(json.dumps([{"prompt": "a", "rewrite": "do a"}] * 50, indent=1))
+    text.searched = 0
+    path = stored(tmp_path, "pairs.json", [])
+    monkeypatch.setattr(records, "read_text", lambda path: text)
+    assert [pair.line for pair in read_pairs(path)] == [2 + 4 * number for number in range(50)]
+    assert text.searched <= len(text)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_pair_knows_its_line_and_keeps_it_to_itself(name: str, tmp_path: Path) -> None:
+    path = stored(tmp_path, name, [{"prompt": "a", "rewrite": "do a"}, {"prompt": "b", "rewrite": "do b"}])
+    found = read_pairs(path)
+    assert [pair.line for pair in found] == [line_of(name, 1), line_of(name, 2)]
+    assert found[1] == Pair("b", "do b")
+    write_pairs(found, path)
+    assert '"line"' not in path.read_text(encoding="utf-8")

@@ -41,7 +41,7 @@ class FakeOptimizer:
 @pytest.fixture
 def report() -> Report:
     texts = [("write a poem", "x"), ("a bad | idea", "x"), ("fail here", "y"), ("two\nlines ``` of bad", "y"), ("one", "")]
-    return evaluate([EvaluationPrompt(*row) for row in texts], FakeOptimizer(), progress=False)
+    return evaluate([EvaluationPrompt(*row) for row in texts], FakeOptimizer())
 
 
 def outcome(problems: list[str], confidence: float = 0.5, stable: bool | None = None) -> Outcome:
@@ -76,7 +76,7 @@ def test_complaints_name_form_content_and_instability(report: Report) -> None:
 
 def test_a_repeated_line_is_complained_of_once() -> None:
     text = wrapped("one").replace("Plan the answer before writing it.", "Write the answer in full.")
-    found = evaluate([EvaluationPrompt("one")], _Fixed(text), progress=False).outcomes[0]
+    found = evaluate([EvaluationPrompt("one")], _Fixed(text)).outcomes[0]
     assert [item for item in complaints(found) if "repeated" in item] == ["a line is repeated: write the answer in full."]
 
 
@@ -136,25 +136,25 @@ def test_the_page_shows_the_worst_with_what_is_wrong(report: Report) -> None:
 
 
 def test_a_page_without_complaints() -> None:
-    found = evaluate([EvaluationPrompt("one", "x")], _Fixed(wrapped("one")), idempotence_limit=0, progress=False)
+    found = evaluate([EvaluationPrompt("one", "x")], _Fixed(wrapped("one")))
     assert "There is nothing to complain of." in page(found, {})
 
 
 def test_every_row_of_a_table_has_as_many_cells(report: Report) -> None:
-    odd = evaluate([EvaluationPrompt("one", "a|b")], FakeOptimizer(), progress=False)
+    odd = evaluate([EvaluationPrompt("one", "a|b")], FakeOptimizer())
     for text in (page(report, {}), page(odd, {})):
         for table in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE):
             assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.strip().split("\n")}) == 1
 
 
 def test_long_texts_are_cut_on_the_page() -> None:
-    found = evaluate([EvaluationPrompt("word " * 999)], _Fixed("long " * 999), progress=False)
+    found = evaluate([EvaluationPrompt("word " * 999)], _Fixed("long " * 999))
     assert len(page(found, {})) < 2 * module.SHOWN_CHARACTERS + 4000
     assert "…" in page(found, {})
 
 
 def test_a_report_where_all_was_rejected(tmp_path: Path) -> None:
-    found = evaluate([EvaluationPrompt("fail")], FakeOptimizer(), progress=False)
+    found = evaluate([EvaluationPrompt("fail")], FakeOptimizer())
     write_report(found, tmp_path)
     assert {path.suffix for path in tmp_path.iterdir()} == {".md", ".png", ".jsonl", ".json"}
     assert not (tmp_path / "seconds.png").exists()
@@ -187,13 +187,13 @@ def test_every_figure_has_a_row(report: Report) -> None:
 
 def test_figures_are_rounded() -> None:
     asked = [EvaluationPrompt(text) for text in ("one", "two", "fail")]
-    overall = figures(evaluate(asked, FakeOptimizer(), progress=False))["optimizer"]["overall"]
+    overall = figures(evaluate(asked, FakeOptimizer()))["optimizer"]["overall"]
     assert (overall["rejected"], overall["form"]) == (0.3333, 0.6667)
 
 
 def test_rows_keep_every_character(tmp_path: Path) -> None:
     text = 'tab\tnewline\nquote" dash – 日本 \u2028 🙂'
-    write_report(evaluate([EvaluationPrompt(text, "ü")], FakeOptimizer(), progress=False), tmp_path)
+    write_report(evaluate([EvaluationPrompt(text, "ü")], FakeOptimizer()), tmp_path)
     lines = (tmp_path / "rewrites.jsonl").read_text(encoding="utf-8").split("\n")
     assert len(lines) == 2
     assert json.loads(lines[0])["prompt"] == text
@@ -202,7 +202,7 @@ def test_rows_keep_every_character(tmp_path: Path) -> None:
 
 
 def test_at_most_eight_complaints_are_shown() -> None:
-    found = evaluate([EvaluationPrompt("one")], _Fixed("1 2 3 4 5 6 7 8 9"), progress=False)
+    found = evaluate([EvaluationPrompt("one")], _Fixed("1 2 3 4 5 6 7 8 9"))
     assert len(complaints(found.outcomes[0])) > 8
     assert len(re.findall(r"^- ", page(found, {}).split("## Worst outputs")[1], re.MULTILINE)) == 8
 

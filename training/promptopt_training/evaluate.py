@@ -1,18 +1,18 @@
 """Runs an optimizer over prompts it never saw, measures every rewrite, and does the same with the fixed template."""
 
-import json
 import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
 from promptopt.errors import InvalidInput, RewriteFailed
 from promptopt.units import protected_spans
 from promptopt_training import measures
+from promptopt_training.records import read_lines
 from promptopt_training.template import Template
 
 LENGTH_BANDS = ((5, "1-5"), (12, "6-12"), (25, "13-25"), (60, "26-60"))
@@ -40,7 +40,7 @@ class Rewrite(Protocol):
 
 
 class Optimizer(Protocol):
-    """Rewrites one prompt, or raises RewriteFailed."""
+    """Rewrites one prompt, or raises RewriteFailed; InvalidInput for a prompt that it does not take."""
 
     def optimize(self, prompt: str) -> Rewrite:
         """The rewrite of a prompt."""
@@ -119,43 +119,16 @@ class Report:
 
 def read_prompts(path: Path) -> list[EvaluationPrompt]:
     """The prompts of a JSON lines file of {"text", "source"?}. Raises InvalidInput naming bad rows by their line."""
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError as error:
-        raise InvalidInput(f"{path} does not exist.", 'It should hold JSON lines of {"text": …}.') from error
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{path} is not UTF-8 (byte {error.start}).", "Save it as UTF-8.") from error
-    prompts: list[EvaluationPrompt] = []
-    problems: list[str] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            prompts.append(_prompt(line))
-        except ValueError as error:
-            problems.append(f"line {number}: {error}")
-    if problems:
-        more = f" (and {len(problems) - 10} more)" if len(problems) > 10 else ""
-        named = "; ".join(problems[:10]) + more
-        raise InvalidInput(f"{path} has bad rows. {named}.", "Mend these rows and start again.")
+    prompts = read_lines(path, _prompt)
     if not prompts:
         raise InvalidInput(f"{path} holds no prompts.", 'It should hold JSON lines of {"text": …}.')
     return prompts
 
 
-def evaluate(
-    prompts: Sequence[EvaluationPrompt],
-    optimizer: Optimizer,
-    *,
-    idempotence_limit: int | None = None,
-    progress: bool = True,
-) -> Report:
-    """The report on an optimizer; at most `idempotence_limit` rewrites, evenly spread, are given to it again."""
-    silent = not progress
-    outcomes = [_outcome(prompt, optimizer) for prompt in tqdm(prompts, desc="rewriting", disable=silent)]
-    accepted = [number for number, outcome in enumerate(outcomes) if outcome.rewrite is not None]
-    for number in tqdm(_spread(accepted, idempotence_limit), desc="rewriting again", disable=silent):
-        outcomes[number] = replace(outcomes[number], stable=_comes_back(outcomes[number], optimizer))
+def evaluate(prompts: Sequence[EvaluationPrompt], optimizer: Optimizer) -> Report:
+    """The report on an optimizer; each rewrite is given to it again."""
+    outcomes = [_outcome(prompt, optimizer) for prompt in tqdm(prompts, desc="rewriting")]
+    outcomes = [replace(outcome, stable=_comes_back(outcome, optimizer)) for outcome in tqdm(outcomes, desc="rewriting again")]
     null = [_outcome(prompt, Template()) for prompt in prompts]
     null = [replace(outcome, stable=_comes_back(outcome, Template())) for outcome in null]
     return Report(outcomes, groups(outcomes), groups(null))
@@ -224,11 +197,7 @@ def percentile(values: Sequence[float], part: float) -> float | None:
     return values[max(0, math.ceil(part * len(values)) - 1)] if values else None
 
 
-def _prompt(line: str) -> EvaluationPrompt:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not valid JSON: {error.msg}") from error
+def _prompt(row: Any) -> EvaluationPrompt:
     if not isinstance(row, dict):
         raise ValueError("not an object")
     text, source = row.get("text"), row.get("source", "")
@@ -242,7 +211,7 @@ def _prompt(line: str) -> EvaluationPrompt:
 def _outcome(prompt: EvaluationPrompt, optimizer: Optimizer) -> Outcome:
     try:
         rewrite = optimizer.optimize(prompt.text)
-    except RewriteFailed as error:
+    except (RewriteFailed, InvalidInput) as error:
         return Outcome(prompt, None, rejection=error.message)
     given, text = prompt.text, rewrite.text
     return Outcome(prompt, rewrite, problems=measures.problems(given, text), faults=measures.faults(given, text))
@@ -253,15 +222,8 @@ def _comes_back(outcome: Outcome, optimizer: Optimizer) -> bool | None:
         return None
     try:
         return optimizer.optimize(outcome.rewrite.text).text == outcome.rewrite.text
-    except RewriteFailed:
+    except (RewriteFailed, InvalidInput):
         return False
-
-
-def _spread(numbers: Sequence[int], limit: int | None) -> Sequence[int]:
-    """At most `limit` of the numbers at even distances, as a file of prompts is often sorted by source."""
-    if limit is None or limit >= len(numbers):
-        return numbers
-    return [numbers[turn * len(numbers) // limit] for turn in range(limit)]
 
 
 def _texts(outcomes: Iterable[Outcome]) -> list[tuple[str, str | None]]:

@@ -1,12 +1,13 @@
 """Prompts to compose pairs for: real ones from public sets, invented ones from the knowledge base, and slips of the keyboard."""
 
-import json
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from promptopt_training.golden.knowledge import Entry
+from promptopt_training.records import read_lines
 
 CAPS = {"clinc150": 0.15, "onet_task": 0.12, "onet_dwa": 0.02}
 LONGEST_WORDS = 200
@@ -22,10 +23,22 @@ class Input:
 
 
 def read_inputs(path: Path) -> list[Input]:
-    """Rows of a JSON lines file with "text", "source" and perhaps "label"; longer ones than `LONGEST_WORDS` are left out."""
-    rows = (json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip())
-    found = [Input(row["text"].strip(), row.get("source", ""), str(row.get("label") or "")) for row in rows]
-    return [item for item in found if item.text and len(item.text.split()) <= LONGEST_WORDS]
+    """Rows of a JSON lines file with "text", "source" and perhaps "label"; longer ones than `LONGEST_WORDS` are left out.
+
+    Raises InvalidInput naming bad rows by their line.
+    """
+    return [item for item in read_lines(path, _input) if item.text and len(item.text.split()) <= LONGEST_WORDS]
+
+
+def _input(row: Any) -> Input:
+    if not isinstance(row, dict):
+        raise ValueError("not an object")
+    text, source = row.get("text"), row.get("source", "")
+    if not isinstance(text, str):
+        raise ValueError('"text" is missing or not a string')
+    if not isinstance(source, str):
+        raise ValueError('"source" is not a string')
+    return Input(text.strip(), source, str(row.get("label") or ""))
 
 
 def capped(inputs: Iterable[Input], seed: int) -> list[Input]:

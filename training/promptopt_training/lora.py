@@ -1,15 +1,15 @@
 """Trains a LoRA adapter on a frozen T5 from pairs, and leaves a bundle: adapter, manifest, model card, metrics, plot."""
 
-import hashlib
 import random
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import T5ForConditionalGeneration, Trainer, TrainingArguments, set_seed
 
-from promptopt.bundle import BASE_FILES, Manifest, base_folder
+from promptopt.bundle import BASE_FILES, Manifest, base_folder, builtin_folder
 from promptopt.codec import Codec
 from promptopt.errors import InvalidInput
 from promptopt.vocabulary import Vocabulary
@@ -18,15 +18,19 @@ from promptopt_training.card import write_adapter_card
 from promptopt_training.corpus import READ_LIMIT, WRITE_LIMIT, encode_pairs
 from promptopt_training.options import LoraOptions
 from promptopt_training.records import Pair, read_pairs
-from promptopt_training.trainer import can_use_bf16, train
+from promptopt_training.trainer import can_use_bf16, claim, sha256, train
 from promptopt_training.vocabulary import REWRITE, TABLE
 
 FEWEST_PAIRS = 20
 TEMPERATURE = 0.7
+FREE = frozenset({"data_path", "base", "output_dir", "num_epochs", "style"})
 
 
 def train_lora(options: LoraOptions, log: Callable[[str], None] = print) -> Path:
-    """Trains the adapter and returns its folder. Raises InvalidInput for pairs that cannot be used, BundleError for a bad base."""
+    """Trains the adapter and returns its folder.
+
+    Raises InvalidInput for pairs or options that cannot be used and for a folder that holds another run, BundleError for a bad base.
+    """
     pairs = read_pairs(options.data_path)
     if len(pairs) < FEWEST_PAIRS:
         raise InvalidInput(
@@ -35,12 +39,14 @@ def train_lora(options: LoraOptions, log: Callable[[str], None] = print) -> Path
     base = base_folder(options.base)
     vocabulary = Vocabulary(base / "spiece.model")
     codec = Codec(vocabulary, TABLE, [vocabulary.id(REWRITE)])
-    training_pairs, validation_pairs = split(pairs, options.validation_share, options.seed)
     try:
-        training, validation = encode_pairs(training_pairs, codec), encode_pairs(validation_pairs, codec)
+        encode_pairs(pairs, codec)  # in the order of the file, so that a bad pair is named by its place there
     except ValueError as error:
         raise InvalidInput(f"{options.data_path}: {error}.", "Nothing was trained; mend the pair or leave it out.") from error
+    training, validation = (encode_pairs(part, codec) for part in split(pairs, options.validation_share, options.seed))
     model = adapted(base, options)
+    shaping = {name: value for name, value in asdict(options).items() if name not in FREE}
+    claim(options.output_dir, shaping, data=options.data_path, base=base / BASE_FILES[1], vocabulary=base / "spiece.model")
     trainable, everything = count_parameters(model)
     log(f"{len(training)} pairs to train on, {len(validation)} to validate")
     log(f"{trainable:,} of {everything:,} parameters train ({trainable / everything:.2%})")
@@ -57,12 +63,12 @@ def split(pairs: list[Pair], share: float, seed: int) -> tuple[list[Pair], list[
     """Training and validation pairs; the same for the same seed."""
     shuffled = list(pairs)
     random.Random(seed).shuffle(shuffled)
-    held_out = max(1, round(share * len(shuffled)))
+    held_out = min(max(1, round(share * len(shuffled))), len(shuffled) - 1)
     return shuffled[held_out:], shuffled[:held_out]
 
 
 def adapted(base: Path, options: LoraOptions) -> PeftModel:
-    """The base with fresh LoRA updates, everything else frozen, in float32."""
+    """The base with fresh LoRA updates, everything else frozen, in float32. Raises InvalidInput for targets that the base lacks."""
     set_seed(options.seed)
     model = T5ForConditionalGeneration.from_pretrained(base, dtype=torch.float32, local_files_only=True)
     config = LoraConfig(
@@ -70,11 +76,21 @@ def adapted(base: Path, options: LoraOptions) -> PeftModel:
         r=options.rank,
         lora_alpha=options.lora_alpha,
         target_modules=list(options.target_modules),
-        base_model_name_or_path=options.base,
     )
-    wrapped = get_peft_model(model, config)
-    wrapped.peft_config["default"].base_model_name_or_path = options.base
+    try:
+        wrapped = get_peft_model(model, config)
+    except ValueError as error:
+        known = sorted({name.split(".")[-1] for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)})
+        raise InvalidInput(
+            f"The base has no projections for --target_modules {' '.join(options.target_modules)}.", f"It has {', '.join(known)}."
+        ) from error
+    wrapped.peft_config["default"].base_model_name_or_path = base_name(base)
     return wrapped
+
+
+def base_name(base: Path) -> str:
+    """What an adapter calls its base: the name of a built-in one, the absolute path of any other folder."""
+    return base.name if base.parent == builtin_folder().resolve() else str(base.resolve())
 
 
 def count_parameters(model: torch.nn.Module) -> tuple[int, int]:
@@ -118,7 +134,7 @@ def save_adapter(model: PeftModel, trainer: Trainer, options: LoraOptions, pairs
         "steps": float(trainer.state.global_step),
     }
     manifest = Manifest(
-        base=options.base,
+        base=base_name(base),
         base_sha256=sha256(base / BASE_FILES[1]),
         style=options.style or pairs[0].style or "own",
         prefix=(REWRITE,),
@@ -132,8 +148,3 @@ def save_adapter(model: PeftModel, trainer: Trainer, options: LoraOptions, pairs
     manifest.write(folder)
     write_adapter_card(folder, manifest, options.rank, options.lora_alpha, options.target_modules, len(pairs))
     return folder
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -89,11 +89,6 @@ def structured(text: str) -> bool:
     return found is not None and not form_problems(found.task, text)
 
 
-def unchanged(prompt: str, rewrite: str) -> bool:
-    """Whether an already structured prompt came back as it was."""
-    return rewrite == prompt and structured(prompt)
-
-
 def problems(prompt: str, rewrite: str) -> list[str]:
     """What is wrong with the form: a structured prompt has to come back as it was, any other in the golden form."""
     if not structured(prompt):

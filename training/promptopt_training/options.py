@@ -1,9 +1,36 @@
 """Every option of `promptopt-train`, declared once, with its help. Nothing heavy is imported here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from promptopt.errors import InvalidInput
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What the value of an option has to be, in words and as a test."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+COUNT = Rule("1 or more", lambda value: value >= 1)
+LIMIT = Rule("0 or more", lambda value: value >= 0)
+POSITIVE = Rule("above 0", lambda value: 0 < value < inf)
+SHARE = Rule("between 0 and 1", lambda value: 0 < value < 1)
+SEED = Rule("from 0 to 4294967295", lambda value: 0 <= value < 2**32)
+WIDTH = Rule("a multiple of 32", lambda value: value >= 32 and value % 32 == 0)
+
+
+def check(options: Any) -> None:
+    """Raises InvalidInput naming the first flag whose value breaks its rule."""
+    for name, rule in options.RULES.items():
+        value = getattr(options, name)
+        if not rule.holds(value):
+            raise InvalidInput(f"--{name} is {value}.", f"It has to be {rule.words}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +53,8 @@ class DataOptions:
         "inputs": 'Real prompts, JSON lines of {"text", "source"}: composes pre-training pairs in every form.',
     }
 
+    RULES: ClassVar[Mapping[str, Rule]] = {"size": COUNT, "seed": SEED}
+
 
 @dataclass(frozen=True, kw_only=True)
 class VocabularyOptions:
@@ -42,6 +71,8 @@ class VocabularyOptions:
         "size": "Number of pieces.",
         "pairs": "Train on so many of the pairs.",
     }
+
+    RULES: ClassVar[Mapping[str, Rule]] = {"size": COUNT, "pairs": COUNT}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +105,18 @@ class PretrainOptions:
         "encoder_layers": "Layers that read.",
         "decoder_layers": "Layers that write; few, because they run once a piece.",
         "seed": "Seed of the weights, the order and the masks.",
+    }
+
+    RULES: ClassVar[Mapping[str, Rule]] = {
+        "max_steps": COUNT,
+        "reading_steps": COUNT,
+        "batch_tokens": COUNT,
+        "learning_rate": POSITIVE,
+        "save_steps": COUNT,
+        "d_model": WIDTH,
+        "encoder_layers": COUNT,
+        "decoder_layers": COUNT,
+        "seed": SEED,
     }
 
 
@@ -109,6 +152,16 @@ class LoraOptions:
         "seed": "Seed of the new weights, the split and the order.",
     }
 
+    RULES: ClassVar[Mapping[str, Rule]] = {
+        "num_epochs": COUNT,
+        "learning_rate": POSITIVE,
+        "batch_size": COUNT,
+        "rank": COUNT,
+        "lora_alpha": COUNT,
+        "validation_share": SHARE,
+        "seed": SEED,
+    }
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions:
@@ -125,3 +178,5 @@ class EvaluateOptions:
         "report": "Folder for the one-page report, its plots and every rewrite.",
         "limit": "Only the first so many prompts; 0 takes all.",
     }
+
+    RULES: ClassVar[Mapping[str, Rule]] = {"limit": LIMIT}

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -14,13 +15,14 @@ from promptopt_training.batches import batches_by_tokens
 from promptopt_training.corpus import Examples, encode_pretraining, reading_lessons
 from promptopt_training.optimizer import MuonWithAdamW
 from promptopt_training.options import PretrainOptions
-from promptopt_training.records import read_pairs
-from promptopt_training.trainer import can_use_bf16, last_checkpoint, train
+from promptopt_training.records import Pair, read_pairs
+from promptopt_training.trainer import can_use_bf16, claim, last_checkpoint, train
 
 VALIDATION = 400
 WARMUP = 60
 WEIGHT_DECAY = 0.01
 HEAD = 32
+FREE = frozenset({"data_path", "vocabulary", "output_dir", "max_steps", "save_steps"})
 
 
 def new_base(vocabulary: Vocabulary, options: PretrainOptions) -> T5ForConditionalGeneration:
@@ -44,20 +46,30 @@ def new_base(vocabulary: Vocabulary, options: PretrainOptions) -> T5ForCondition
 
 
 def encoded(options: PretrainOptions, vocabulary: Vocabulary, log: Callable[[str], None]) -> tuple[Examples, Examples]:
-    """Training and validation examples; encoded once and kept beside the checkpoints."""
+    """Training and validation examples; encoded once and kept beside the checkpoints.
+
+    Raises InvalidInput for pairs that cannot be used, and when the folder holds a run on other data or with other options.
+    """
     kept = [options.output_dir / name for name in ("train.npz", "validation.npz")]
-    if not all(path.exists() for path in kept):
-        pairs = read_pairs(options.data_path)
-        if len(pairs) <= VALIDATION:
-            raise InvalidInput(
-                f"{options.data_path} holds {len(pairs)} pairs; {VALIDATION} are held out, so more are needed.",
-                "Make some with: promptopt-train data --inputs FILE",
-            )
+    pairs = [] if all(path.exists() for path in kept) else enough_pairs(options.data_path)
+    shaping = {name: value for name, value in asdict(options).items() if name not in FREE}
+    claim(options.output_dir, shaping, data=options.data_path, vocabulary=options.vocabulary)
+    if pairs:
         random.Random(options.seed).shuffle(pairs)
-        options.output_dir.mkdir(parents=True, exist_ok=True)
         for path, part in zip(kept, (pairs[VALIDATION:], pairs[:VALIDATION]), strict=True):
             encode_pretraining(part, vocabulary, options.seed, lambda done: log(f"{done} pairs encoded")).save(path)
     return Examples.load(kept[0]), Examples.load(kept[1])
+
+
+def enough_pairs(path: Path) -> list[Pair]:
+    """The pairs of a file. Raises InvalidInput when none would be left to train on."""
+    pairs = read_pairs(path)
+    if len(pairs) <= VALIDATION:
+        raise InvalidInput(
+            f"{path} holds {len(pairs)} pairs; {VALIDATION} are held out, so more are needed.",
+            "Make some with: promptopt-train data --inputs FILE",
+        )
+    return pairs
 
 
 def pretrain(options: PretrainOptions, log: Callable[[str], None] = print) -> Path:

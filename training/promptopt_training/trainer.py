@@ -1,6 +1,8 @@
-"""The training loop (transformers' own) and the journal it leaves: metrics as JSON lines, the loss as a plot."""
+"""The training loop (transformers' own) and what it leaves: what the run is made of, metrics as JSON lines, the loss as a plot."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,12 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from promptopt.errors import InvalidInput
+from promptopt.files import read_text
 from promptopt_training.batches import Batches, padded
 from promptopt_training.plots import plot_loss
+
+RUN = "run.json"
 
 
 class Journal(TrainerCallback):
@@ -63,6 +69,43 @@ def train(
     )
     trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     return trainer
+
+
+def claim(folder: Path, options: Mapping[str, Any], **files: Path) -> None:
+    """Keeps in `folder` what a run is made of: the options that shape its result and the hashes of the files it reads.
+
+    Raises InvalidInput when `folder` holds a run made of something else.
+    """
+    hashes = {f"{name}_sha256": sha256(path) for name, path in files.items()}
+    run = json.loads(json.dumps({**options, **hashes}))
+    path = folder / RUN
+    if path.exists():
+        known = _known(path)
+        if known != run:
+            differing = [name for name in {**run, **known} if run.get(name) != known.get(name)]
+            raise InvalidInput(
+                f"{folder} holds a run on other data or with other options ({', '.join(differing)}).",
+                "Give another --output_dir, or delete it.",
+            )
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(RUN + ".partial")
+    partial.write_text(json.dumps(run, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def _known(path: Path) -> dict[str, Any]:
+    try:
+        known = json.loads(read_text(path))
+    except ValueError:
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def last_checkpoint(folder: Path) -> str | None:

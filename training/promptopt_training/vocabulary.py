@@ -8,6 +8,7 @@ from pathlib import Path
 import sentencepiece
 
 from promptopt.codec import Table
+from promptopt.errors import InvalidInput
 from promptopt.units import words_and_spans
 from promptopt_training.golden.compose import Parts
 from promptopt_training.golden.layouts import LAYOUTS
@@ -73,32 +74,36 @@ def read_words(prompts: Iterable[str]) -> Iterator[str]:
 
 
 def train_vocabulary(lines: Iterable[str], size: int, path: Path, log: Callable[[str], None] = print) -> None:
-    """Trains a unigram vocabulary of `size` pieces with byte fallback and writes it to `path`."""
+    """Trains a unigram vocabulary of `size` pieces with byte fallback and writes it to `path`. Raises InvalidInput for a bad size."""
     model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(lines),
-        model_writer=model,
-        model_type="unigram",
-        vocab_size=size,
-        normalization_rule_name="identity",
-        add_dummy_prefix=False,
-        remove_extra_whitespaces=False,
-        split_by_whitespace=False,
-        split_digits=True,
-        max_sentencepiece_length=32,
-        byte_fallback=True,
-        character_coverage=0.9995,
-        input_sentence_size=400_000,
-        shuffle_input_sentence=True,
-        pad_id=0,
-        eos_id=1,
-        unk_id=2,
-        bos_id=-1,
-        control_symbols=control_pieces(),
-        user_defined_symbols=[frame.replace(" ", "▁") for frame in frame_pieces()],
-        num_threads=2,
-        minloglevel=1,
-    )
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(lines),
+            model_writer=model,
+            model_type="unigram",
+            vocab_size=size,
+            normalization_rule_name="identity",
+            add_dummy_prefix=False,
+            remove_extra_whitespaces=False,
+            split_by_whitespace=False,
+            split_digits=True,
+            max_sentencepiece_length=32,
+            byte_fallback=True,
+            character_coverage=0.9995,
+            input_sentence_size=400_000,
+            shuffle_input_sentence=True,
+            pad_id=0,
+            eos_id=1,
+            unk_id=2,
+            bos_id=-1,
+            control_symbols=control_pieces(),
+            user_defined_symbols=[frame.replace(" ", "▁") for frame in frame_pieces()],
+            num_threads=2,
+            minloglevel=1,
+        )
+    except RuntimeError as error:
+        reason = " ".join(str(error).split()).rsplit("] ", 1)[-1].rstrip(".")
+        raise InvalidInput(f"A vocabulary of {size} pieces cannot be trained: {reason}.", "Give another --size, or more pairs.") from error
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(model.getvalue())
     log(f"vocabulary of {size} pieces in {path}")

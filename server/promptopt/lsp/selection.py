@@ -34,9 +34,12 @@ def select(document: str, start: int, end: int) -> Selection | None:
     return Selection(start, text.strip()) if text.strip() else None
 
 
-def anchored(document: str, selection: Selection) -> Selection | None:
-    """Where the selected text stands in `document` now: at its old place, or at the only place that has it; None elsewhere."""
-    if document.startswith(selection.text, selection.start):
+def anchored(document: str, selection: Selection, unchanged: bool) -> Selection | None:
+    """Where the selected text stands in `document` now: at its old place if that is `unchanged`, else at the only place that has it.
+
+    None where it stands nowhere, or in several places and the document has changed.
+    """
+    if unchanged and document.startswith(selection.text, selection.start):
         return selection
     first = document.find(selection.text)
     if first < 0 or document.find(selection.text, first + 1) >= 0:

@@ -42,6 +42,7 @@ class Session:
         self.delivery = Delivery.of(params.capabilities)
         settings, problems = parse_settings(params.initialization_options, self.jobs.optimizer.settings)
         self.jobs.optimizer.settings = settings
+        logging.getLogger("promptopt").setLevel(settings.log_level.upper())
         return problems
 
     @property
@@ -54,13 +55,6 @@ class Session:
         documents: Mapping[str, TextDocument] = self.server.workspace.text_documents
         return documents.get(unquote(uri))
 
-    def text(self, uri: str) -> str:
-        """The document as the client has it. Raises ContentModified for one that is not open."""
-        document = self.document(uri)
-        if document is None:
-            raise content_modified("The document is not open any more.")
-        return str(document.source)
-
     async def edit(self, request: Request, token: types.ProgressToken | None) -> types.WorkspaceEdit:
         """The edit that puts the rewrite in the place of the prompt. Raises JsonRpcException with a sentence for the user."""
         self._anchor(request)
@@ -72,17 +66,19 @@ class Session:
                 raise JsonRpcException(error.message, SERVER_CANCELLED) from error
             except PromptoptError as error:
                 raise JsonRpcException(str(error), REQUEST_FAILED) from error
-        range_ = self._anchor(request)
-        document = self.document(request.uri)
-        return self.delivery.edit(request.uri, document.version if document else None, range_, rewrite.text)
+        document, range_ = self._anchor(request)
+        text = rewrite.text.replace("\n", "\r\n") if "\r\n" in document.source else rewrite.text
+        return self.delivery.edit(request.uri, document.version, range_, text)
 
-    def _anchor(self, request: Request) -> types.Range:
-        """Where the prompt stands now. Raises ContentModified when that cannot be told."""
-        document = self.text(request.uri)
-        selection = anchored(document, request.selection)
+    def _anchor(self, request: Request) -> tuple[TextDocument, types.Range]:
+        """The document, and where in it the prompt stands now. Raises ContentModified when that cannot be told."""
+        document = self.document(request.uri)
+        if document is None:
+            raise content_modified("The document is not open any more.")
+        selection = anchored(document.source, request.selection, document.version == request.version)
         if selection is None:
             raise content_modified("The selected text has changed meanwhile; nothing was replaced. Select it and try again.")
-        return range_at(document, selection.start, selection.end, self.encoding)
+        return document, range_at(document.source, selection.start, selection.end, self.encoding)
 
 
 def content_modified(message: str) -> JsonRpcException:
@@ -106,7 +102,7 @@ def create_server(optimizer: Optimizer | None = None) -> LanguageServer:
         document = session.document(params.text_document.uri)
         if document is None:
             return []
-        return code_actions(params, document.source, session.encoding, session.delivery)
+        return code_actions(params, document.source, document.version, session.encoding, session.delivery)
 
     @server.feature(types.CODE_ACTION_RESOLVE)
     async def resolve(action: types.CodeAction) -> types.CodeAction:
