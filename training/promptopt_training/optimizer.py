@@ -16,7 +16,8 @@ class MuonWithAdamW(torch.optim.Optimizer):
     """
 
     def __init__(self, model: torch.nn.Module, learning_rate: float, weight_decay: float) -> None:
-        matrices, rest = [], []
+        matrices: list[torch.nn.Parameter] = []
+        rest: list[torch.nn.Parameter] = []
         for name, parameter in model.named_parameters():
             inner = parameter.ndim == 2 and not any(part in name for part in _EMBEDDINGS)
             (matrices if inner else rest).append(parameter)
@@ -28,7 +29,7 @@ class MuonWithAdamW(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """One step of both; the training loop passes no closure."""
         for part in self._parts:
-            part.step()
+            part.step()  # type: ignore[no-untyped-call]
 
     def state_dict(self) -> dict[str, Any]:
         """The state of both, for a checkpoint."""
