@@ -34,6 +34,7 @@ CLIENTS = {"neovim": "utf-8", "emacs": "utf-32", "visual-studio-code": "utf-16"}
 CODECS = {"utf-8": ("utf-8", 1), "utf-16": ("utf-16-le", 2), "utf-32": ("utf-32-le", 4)}
 PROMPT = "create function"
 DOCUMENT = f'first\u2028line\f\r\né😀 say "{PROMPT}" 😀 to it\r\nlast'
+REWRITE = fake_rewrite(PROMPT).replace("\n", "\r\n")  # the line ends of the document
 PATIENCE = 15.0
 NUMBERS = itertools.count()
 
@@ -205,13 +206,13 @@ async def test_the_rewrite_takes_the_place_of_the_selection_and_of_nothing_else(
     assert (action.title, action.kind) == ("Optimize prompt", types.CodeActionKind.RefactorRewrite)
     edit = await chosen(editor, action)
     head, tail = DOCUMENT.split(PROMPT)
-    assert applied(DOCUMENT, edit, editor.encoding).encode() == (head + fake_rewrite(PROMPT) + tail).encode()
+    assert applied(DOCUMENT, edit, editor.encoding).encode() == (head + REWRITE + tail).encode()
 
 
 async def test_the_edit_has_the_shape_that_the_client_declared(editor: Editor) -> None:
     uri = opened(editor)
     edit = await chosen(editor, await action_for(editor, uri))
-    change = types.TextEdit(range_of(DOCUMENT, PROMPT, editor.encoding), fake_rewrite(PROMPT))
+    change = types.TextEdit(range_of(DOCUMENT, PROMPT, editor.encoding), REWRITE)
     if editor.encoding == "utf-8":
         assert edit.document_changes is None
         assert {name: list(changes) for name, changes in (edit.changes or {}).items()} == {uri: [change]}
@@ -259,7 +260,7 @@ async def test_a_cancelled_request_is_answered_so_and_the_next_rewrite_is_right(
     editor.client.cancel_request(types.CancelParams(id=request_id))
     assert (await failure(task)).code == -32800
     edit = await chosen(editor, await action_for(editor, uri))
-    assert applied(DOCUMENT, edit, editor.encoding) == DOCUMENT.replace(PROMPT, fake_rewrite(PROMPT))
+    assert applied(DOCUMENT, edit, editor.encoding) == DOCUMENT.replace(PROMPT, REWRITE)
     assert kinds(editor, token)[-1] == "end"
     assert editor.edits == []
 
@@ -279,13 +280,13 @@ async def test_a_second_request_for_the_same_place_takes_over_from_the_first(edi
     first, _ = await begun(editor, action)
     second = asyncio.ensure_future(chosen(editor, action))
     assert (await failure(first)).code == -32802
-    assert applied(DOCUMENT, await second, editor.encoding) == DOCUMENT.replace(PROMPT, fake_rewrite(PROMPT))
+    assert applied(DOCUMENT, await second, editor.encoding) == DOCUMENT.replace(PROMPT, REWRITE)
 
 
 async def test_requests_for_two_places_are_both_answered(code: Editor) -> None:
     one, two = await action_for(code, opened(code)), await action_for(code, opened(code))
     edits = await asyncio.gather(chosen(code, one), chosen(code, two))
-    expected = DOCUMENT.replace(PROMPT, fake_rewrite(PROMPT))
+    expected = DOCUMENT.replace(PROMPT, REWRITE)
     assert [applied(DOCUMENT, edit, code.encoding) for edit in edits] == [expected, expected]
 
 
@@ -295,7 +296,7 @@ async def test_a_rewrite_goes_to_where_its_prompt_has_moved(editor: Editor) -> N
     now = "😀 a new first line\r\n" + DOCUMENT.replace("say", "please write")
     changed(editor, uri, now)
     edit = await task
-    assert applied(now, edit, editor.encoding) == now.replace(PROMPT, fake_rewrite(PROMPT))
+    assert applied(now, edit, editor.encoding) == now.replace(PROMPT, REWRITE)
     if edit.document_changes:
         assert edit.document_changes[0].text_document.version == 2  # type: ignore[union-attr]
 
@@ -399,7 +400,7 @@ async def test_a_client_without_progress_gets_none() -> None:
     capabilities.window.work_done_progress = False
     async with conversation(capabilities) as editor:
         edit = await chosen(editor, await action_for(editor, opened(editor)))
-        assert applied(DOCUMENT, edit, "utf-16") == DOCUMENT.replace(PROMPT, fake_rewrite(PROMPT))
+        assert applied(DOCUMENT, edit, "utf-16") == DOCUMENT.replace(PROMPT, REWRITE)
         assert editor.client.progress_reports == {}
 
 
@@ -419,7 +420,7 @@ async def test_a_client_without_progress_gets_none() -> None:
 async def test_wrong_options_are_shown_and_replaced_by_the_defaults(options: Mapping[str, object] | list[str], problems: list[str]) -> None:
     async with conversation(client_capabilities("neovim"), options) as editor:
         edit = await chosen(editor, await action_for(editor, opened(editor)))
-        assert applied(DOCUMENT, edit, "utf-8") == DOCUMENT.replace(PROMPT, fake_rewrite(PROMPT))
+        assert applied(DOCUMENT, edit, "utf-8") == DOCUMENT.replace(PROMPT, REWRITE)
         assert editor.client.messages == [types.ShowMessageParams(types.MessageType.Warning, problem) for problem in problems]
 
 
