@@ -1,6 +1,6 @@
 """Seconds a rewrite with the embedded model, one processor thread against two, interleaved prompt by prompt.
 
-    python benchmarks/rewrite.py [--rounds 5]
+python benchmarks/rewrite.py [--rounds 5]
 """
 
 import argparse

@@ -8,7 +8,17 @@ import pytest
 from fakes import manifest, mini_codec
 
 from promptopt import bundle
-from promptopt.bundle import ADAPTER_FILES, BASE_FILES, MANIFEST, Calibration, Manifest, base_folder, builtin_adapters, load_bundle, read_json
+from promptopt.bundle import (
+    ADAPTER_FILES,
+    BASE_FILES,
+    MANIFEST,
+    Calibration,
+    Manifest,
+    base_folder,
+    builtin_adapters,
+    load_bundle,
+    read_json,
+)
 from promptopt.errors import BundleError
 
 

@@ -41,8 +41,8 @@ def options(folder: Path, **changes: Any) -> PretrainOptions:
     if not data.exists():
         write_pairs(pretraining_pairs(60, 0, []), data)
     given = {
-        "data_path": data, "vocabulary": SPIECE, "output_dir": folder / "out", "max_steps": STEPS, "batch_tokens": 900,
-        "save_steps": SAVED, "d_model": 32, "encoder_layers": 1, "decoder_layers": 1, **changes,
+        "data_path": data, "vocabulary": SPIECE, "output_dir": folder / "out", "max_steps": STEPS, "reading_steps": STEPS,
+        "batch_tokens": 900, "save_steps": SAVED, "d_model": 32, "encoder_layers": 1, "decoder_layers": 1, **changes,
     }  # fmt: skip
     return PretrainOptions(**given)
 
@@ -113,35 +113,38 @@ def test_a_run_leaves_a_base_in_half_precision_with_its_vocabulary_and_its_journ
 
 
 @pytest.mark.model
-def test_a_run_stopped_after_a_checkpoint_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("stage", ["reading", "."])
+def test_a_run_stopped_after_a_checkpoint_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
     whole = pretrain(options(tmp_path, output_dir=tmp_path / "whole"), quiet)
     stopped = options(tmp_path, output_dir=tmp_path / "stopped")
+    folder = stopped.output_dir / stage
     plotted = Journal.on_save
 
     def stop(self: Journal, args: Any, state: Any, control: Any, **given: Any) -> None:
         plotted(self, args, state, control, **given)
-        raise KeyboardInterrupt
+        if Path(args.output_dir) == folder:
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "on_save", stop)
         with pytest.raises(KeyboardInterrupt):
             pretrain(stopped, quiet)
     assert not (stopped.output_dir / "base").exists()
-    assert last_checkpoint(stopped.output_dir) == str(stopped.output_dir / f"checkpoint-{SAVED}")
-    begun: list[int] = []
+    assert last_checkpoint(folder) == str(folder / f"checkpoint-{SAVED}")
+    begun: list[tuple[Path, int]] = []
     opened = Journal.on_train_begin
 
     def begin(self: Journal, args: Any, state: Any, control: Any, **given: Any) -> None:
-        begun.append(state.global_step)
+        begun.append((Path(args.output_dir), state.global_step))
         opened(self, args, state, control, **given)
 
     monkeypatch.setattr(Journal, "on_train_begin", begin)
     resumed = pretrain(stopped, quiet)
-    assert begun == [SAVED]
+    assert begun[0] == (folder, SAVED)
     one, other = weights(whole), weights(resumed)
     assert one.keys() == other.keys()
     assert [name for name in one if not torch.equal(one[name], other[name])] == []
-    steps = [json.loads(line)["step"] for line in (stopped.output_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     assert steps == sorted(steps)
     assert sum(step == SAVED for step in steps) == 1
 

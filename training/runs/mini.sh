@@ -21,7 +21,7 @@ mkdir -p "$OUT"
 
 [ -f "$OUT/pairs.jsonl" ] || promptopt-train data --inputs "$INPUTS" --size 110000 --seed 0 --output "$OUT/pairs.jsonl"
 [ -f "$OUT/spiece.model" ] || promptopt-train vocabulary --data_path "$OUT/pairs.jsonl" --size 8192 --output "$OUT/spiece.model"
-promptopt-train pretrain --data_path "$OUT/pairs.jsonl" --vocabulary "$OUT/spiece.model" --output_dir "$OUT/base" --max_steps 1500 --reading_steps 250
+promptopt-train pretrain --data_path "$OUT/pairs.jsonl" --vocabulary "$OUT/spiece.model" --output_dir "$OUT/base" --max_steps 2300 --reading_steps 250
 cp "$OUT"/base/base/* "$MODELS/promptopt-mini/"
 
 promptopt-train data --size 500 --seed 0 --output "$OUT/golden.json"
