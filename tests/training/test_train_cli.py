@@ -281,7 +281,7 @@ def test_the_commands_of_the_recipe_are_understood() -> None:
     lines = [line.partition("promptopt-train ")[2] for line in RECIPE.read_text(encoding="utf-8").split("\n") if line[:1] in "[p"]
     parsed = [cli.parser().parse_args(shlex.split(line)) for line in lines if line]
     assert [found.command for found in parsed] == ["data", "vocabulary", "pretrain", "data", "lora", "evaluate"]
-    assert (parsed[2].max_steps, parsed[2].reading_steps) == (1500, 250)
+    assert (parsed[2].max_steps, parsed[2].reading_steps) == (2300, 250)
 
 
 def test_data_are_written_by_the_command_and_only_standard_error_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
