@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import unquote
 
 from lsprotocol import types
@@ -40,9 +41,11 @@ class Session:
     def configure(self, params: types.InitializeParams) -> list[str]:
         """Takes over the client's capabilities and options; returns a sentence for each option that was wrong."""
         self.delivery = Delivery.of(params.capabilities)
-        settings, problems = parse_settings(params.initialization_options, self.jobs.optimizer.settings)
+        own = logging.getLogger("promptopt")
+        started = replace(self.jobs.optimizer.settings, log_level=logging.getLevelName(own.getEffectiveLevel()).lower())
+        settings, problems = parse_settings(params.initialization_options, started)
         self.jobs.optimizer.settings = settings
-        logging.getLogger("promptopt").setLevel(settings.log_level.upper())
+        own.setLevel(settings.log_level.upper())
         return problems
 
     @property

@@ -1,0 +1,40 @@
+"""What a session takes over from its client's first message."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fakes import fake_optimizer
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+
+from promptopt.lsp.server import Session
+
+OWN = logging.getLogger("promptopt")
+
+
+@pytest.fixture(autouse=True)
+def started_at_debug() -> Iterator[None]:
+    """The command line asked for debug."""
+    before = OWN.level
+    OWN.setLevel("DEBUG")
+    yield
+    OWN.setLevel(before)
+
+
+def configured(options: Any) -> tuple[Session, list[str]]:
+    session = Session(LanguageServer("test", "0"), fake_optimizer())
+    return session, session.configure(types.InitializeParams(capabilities=types.ClientCapabilities(), initialization_options=options))
+
+
+@pytest.mark.parametrize("options", [None, {}, {"threads": 2}, {"logLevel": None}, {"logLevel": "loud"}])
+def test_the_level_of_the_command_line_stays_where_the_client_names_none(options: Any) -> None:
+    session, _ = configured(options)
+    assert (OWN.level, session.jobs.optimizer.settings.log_level) == (logging.DEBUG, "debug")
+
+
+@pytest.mark.parametrize(("named", "level"), [("warning", logging.WARNING), ("error", logging.ERROR), ("info", logging.INFO)])
+def test_the_level_that_the_client_names_is_taken(named: str, level: int) -> None:
+    session, problems = configured({"logLevel": named})
+    assert (OWN.level, session.jobs.optimizer.settings.log_level, problems) == (level, named, [])
