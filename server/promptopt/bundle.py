@@ -13,9 +13,11 @@ from promptopt.vocabulary import Vocabulary
 
 FORMAT = 1
 MANIFEST = "promptopt.json"
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", MANIFEST)
+PEFT_FILES = ("adapter_config.json", "adapter_model.safetensors")
+ADAPTER_FILES = (*PEFT_FILES, MANIFEST)
 VOCABULARY = "spiece.model"
-BASE_FILES = ("config.json", "model.safetensors", VOCABULARY)
+WEIGHTS = "model.safetensors"
+BASE_FILES = ("config.json", WEIGHTS, VOCABULARY)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""Text files that a user names."""
+"""Files: text that a user names, and what tells one file from another."""
 
+import hashlib
 from pathlib import Path
 
 from promptopt.errors import InvalidInput
@@ -13,3 +14,9 @@ def read_text(path: Path) -> str:
         raise InvalidInput(f"{path} cannot be read ({error.strerror}).", "Check the path.") from error
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{path} is not UTF-8 (byte {error.start}).", "Save it as UTF-8.") from error
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

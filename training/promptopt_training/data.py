@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from promptopt.bundle import base_folder
+from promptopt.bundle import VOCABULARY, base_folder
 from promptopt.codec import Codec
 from promptopt.errors import InvalidInput
 from promptopt.vocabulary import Vocabulary
@@ -137,7 +137,7 @@ def _golden(options: DataOptions) -> list[Pair]:
 
 def check_pairs(pairs: Sequence[Pair], base: str) -> None:
     """Raises ValueError naming the first pair that does not come back from the codec as it went in, or breaks a golden rule."""
-    vocabulary = Vocabulary(base_folder(base, ("spiece.model",)) / "spiece.model")
+    vocabulary = Vocabulary(base_folder(base, (VOCABULARY,)) / VOCABULARY)
     encode_pairs(pairs, Codec(vocabulary, TABLE, [vocabulary.id(REWRITE)]))
     for number, pair in enumerate(pairs, start=1):
         problems = form_problems(pair.prompt, pair.rewrite) if pair.style == "golden" and pair.prompt != pair.rewrite else []

@@ -9,16 +9,17 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import T5ForConditionalGeneration, Trainer, TrainingArguments, set_seed
 
-from promptopt.bundle import BASE_FILES, Manifest, base_folder, builtin_folder
+from promptopt.bundle import VOCABULARY, WEIGHTS, Manifest, base_folder, builtin_folder
 from promptopt.codec import Codec
 from promptopt.errors import InvalidInput
+from promptopt.files import sha256
 from promptopt.vocabulary import Vocabulary
 from promptopt_training.batches import batches_by_size
 from promptopt_training.card import write_adapter_card
 from promptopt_training.corpus import READ_LIMIT, WRITE_LIMIT, encode_pairs
 from promptopt_training.options import LoraOptions
 from promptopt_training.records import Pair, read_pairs
-from promptopt_training.trainer import can_use_bf16, claim, sha256, train
+from promptopt_training.trainer import can_use_bf16, claim, train
 from promptopt_training.vocabulary import REWRITE, TABLE
 
 FEWEST_PAIRS = 20
@@ -37,7 +38,7 @@ def train_lora(options: LoraOptions, log: Callable[[str], None] = print) -> Path
             f"{options.data_path} holds {len(pairs)} pairs; at least {FEWEST_PAIRS} are needed.", "A few hundred teach a style well."
         )
     base = base_folder(options.base)
-    vocabulary = Vocabulary(base / "spiece.model")
+    vocabulary = Vocabulary(base / VOCABULARY)
     codec = Codec(vocabulary, TABLE, [vocabulary.id(REWRITE)])
     try:
         encode_pairs(pairs, codec)  # in the order of the file, so that a bad pair is named by its place there
@@ -46,7 +47,7 @@ def train_lora(options: LoraOptions, log: Callable[[str], None] = print) -> Path
     training, validation = (encode_pairs(part, codec) for part in split(pairs, options.validation_share, options.seed))
     model = adapted(base, options)
     shaping = {name: value for name, value in asdict(options).items() if name not in FREE}
-    claim(options.output_dir, shaping, data=options.data_path, base=base / BASE_FILES[1], vocabulary=base / "spiece.model")
+    claim(options.output_dir, shaping, data=options.data_path, base=base / WEIGHTS, vocabulary=base / VOCABULARY)
     trainable, everything = count_parameters(model)
     log(f"{len(training)} pairs to train on, {len(validation)} to validate")
     log(f"{trainable:,} of {everything:,} parameters train ({trainable / everything:.2%})")
@@ -135,7 +136,7 @@ def save_adapter(model: PeftModel, trainer: Trainer, options: LoraOptions, pairs
     }
     manifest = Manifest(
         base=base_name(base),
-        base_sha256=sha256(base / BASE_FILES[1]),
+        base_sha256=sha256(base / WEIGHTS),
         style=options.style or pairs[0].style or "own",
         prefix=(REWRITE,),
         codec=TABLE,

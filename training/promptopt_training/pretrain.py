@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from transformers import T5Config, T5ForConditionalGeneration, TrainingArguments, set_seed
 
+from promptopt.bundle import VOCABULARY
 from promptopt.codec import END, PAD
 from promptopt.errors import InvalidInput
 from promptopt.vocabulary import Vocabulary
@@ -123,5 +124,5 @@ def save_base(model: T5ForConditionalGeneration, options: PretrainOptions) -> Pa
     folder = options.output_dir / "base"
     half = model.half()  # type: ignore[no-untyped-call]
     half.save_pretrained(folder)
-    (folder / "spiece.model").write_bytes(options.vocabulary.read_bytes())
+    (folder / VOCABULARY).write_bytes(options.vocabulary.read_bytes())
     return folder

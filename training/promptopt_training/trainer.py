@@ -1,6 +1,5 @@
 """The training loop (transformers' own) and what it leaves: what the run is made of, metrics as JSON lines, the loss as a plot."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from peft import PeftModel
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from promptopt.errors import InvalidInput
-from promptopt.files import read_text
+from promptopt.files import read_text, sha256
 from promptopt_training.batches import Batches, padded
 from promptopt_training.plots import plot_loss
 
@@ -100,12 +99,6 @@ def _known(path: Path) -> dict[str, Any]:
     except ValueError:
         return {}
     return known if isinstance(known, dict) else {}
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def last_checkpoint(folder: Path) -> str | None:

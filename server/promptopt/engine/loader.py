@@ -10,10 +10,11 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from promptopt.bundle import Bundle, Manifest, load_bundle
+from promptopt.bundle import BASE_FILES, PEFT_FILES, WEIGHTS, Bundle, Manifest, load_bundle
 from promptopt.codec import Codec
 from promptopt.engine.protocol import Engine
 from promptopt.errors import BundleError
+from promptopt.files import sha256
 from promptopt.settings import Settings
 
 COMPILER = 1
@@ -67,16 +68,14 @@ def compiled_folder(bundle: Bundle, cache: Path | None = None) -> Path:
 def cache_key(bundle: Bundle) -> str:
     """Changes with the base, the adapter and the way they are compiled."""
     digest = hashlib.sha256(f"{COMPILER} {QUANTIZATION} {bundle.manifest.extra_ids} ".encode())
-    for file in (bundle.base / "config.json", bundle.base / "spiece.model", bundle.base / "model.safetensors"):
-        digest.update(file.read_bytes())
-    for file in (bundle.adapter / "adapter_config.json", bundle.adapter / "adapter_model.safetensors"):
+    for file in (*(bundle.base / name for name in BASE_FILES), *(bundle.adapter / name for name in PEFT_FILES)):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:32]
 
 
 def check_base(bundle: Bundle) -> None:
     """Raises BundleError when the base is not the very one that the adapter was trained on."""
-    found = hashlib.sha256((bundle.base / "model.safetensors").read_bytes()).hexdigest()
+    found = sha256(bundle.base / WEIGHTS)
     if bundle.manifest.base_sha256 not in ("", found):
         raise BundleError(
             f"The adapter {bundle.name!r} was trained on another version of {bundle.manifest.base}.",
