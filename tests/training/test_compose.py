@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -110,12 +111,12 @@ def test_a_line_is_filled_where_it_belongs_and_left_out_elsewhere(given_line: Li
     assert fill(given_line, prompt, topic(prompt)) == expected
 
 
-def test_conditional_lines_come_before_general_ones_and_all_keep_the_order_of_the_file() -> None:
+def test_conditional_lines_are_chosen_before_general_ones_and_all_keep_the_order_of_the_file() -> None:
     lines = (line("First."), line("Ask.", lacks="rope"), line("Second."), line("Mind {match}.", says="wind"), line("Third."))
-    assert compose("strong wind", small(lines)).constraints == ("First.", "Ask.", "Second.", "Mind wind.")
+    assert compose("strong wind", small(lines)).constraints == ("First.", "Ask.", "Mind wind.", "Third.")
 
 
-def test_at_most_two_lines_of_each_kind_of_condition_are_taken() -> None:
+def test_at_most_two_lines_of_each_kind_of_condition_and_three_of_all_are_taken() -> None:
     lines = (
         *(line(f"Mind {{match}} {letter}.", says="wind") for letter in "abc"),
         *(line(f"Ask {letter}.", lacks="rope") for letter in "abc"),
@@ -123,18 +124,51 @@ def test_at_most_two_lines_of_each_kind_of_condition_are_taken() -> None:
     )
     short, long = "strong wind", "strong wind " + "and so on " * 4
     assert compose(short, small(lines)).constraints == ("Mind wind a.", "Mind wind b.", "Ask a.", "Keep a.")
-    assert compose(long, small(lines)).constraints == ("Mind wind a.", "Mind wind b.", "Ask a.", "Ask b.", "Keep a.")
+    assert compose(long, small(lines)).constraints == ("Mind wind a.", "Mind wind b.", "Ask a.", "Keep a.", "Keep f.")
 
 
 def test_one_topical_line_is_taken() -> None:
     lines = (line("Name {topic}."), line("Show {topic}."), *PLAIN)
-    assert compose("write a poem about autumn leaves", small(lines)).constraints == ("Name autumn leaves.", "Keep a.", "Keep b.", "Keep c.")
+    assert compose("write a poem about autumn leaves", small(lines)).constraints == ("Name autumn leaves.", "Keep a.", "Keep c.", "Keep f.")
+
+
+def test_a_topical_line_is_taken_rather_than_one_that_only_asks_for_what_lacks() -> None:
+    lines = (*(line(f"Ask {letter}.", lacks="rope") for letter in "ab"), line("Name {topic}."), line("Mind {match}.", says="poem"), *PLAIN)
+    prompt = "write a poem about autumn leaves"
+    assert compose(prompt, small(lines)).constraints == ("Ask a.", "Name autumn leaves.", "Mind poem.", "Keep a.")
+    assert compose(prompt, small(PLAIN, lines)).steps == ("Name autumn leaves.", "Mind poem.", "Keep a.", "Keep c.", "Keep f.")
+
+
+def test_steps_have_at_most_two_particular_lines_and_run_from_the_first_general_line_to_the_last() -> None:
+    general = tuple(line(f"Go {number}.") for number in range(11))
+    asks = tuple(line(f"Ask {letter}.", lacks="rope") for letter in "abc")
+    assert compose("hello", small(PLAIN, general)).steps == ("Go 0.", "Go 2.", "Go 5.", "Go 8.", "Go 10.")
+    assert compose("hello", small(PLAIN, (*asks, *general))).steps == ("Ask a.", "Ask b.", "Go 0.", "Go 5.", "Go 10.")
+    assert compose("hello", small(PLAIN, (*asks, *general[:2]))).steps == ("Ask a.", "Ask b.", "Go 0.", "Go 1.")
+
+
+@given(st.integers(5, 30), st.integers(0, 12))
+def test_general_lines_are_spread_evenly(count: int, words: int) -> None:
+    general = tuple(line(f"Go {number}.") for number in range(count))
+    taken = [int(text[3:-1]) for text in compose("so " * words, small(PLAIN, general)).steps]
+    gaps = {after - before for before, after in pairwise(taken)}
+    assert (taken[0], taken[-1], len(taken)) == (0, count - 1, 5)
+    assert min(gaps) >= 1
+    assert max(gaps) - min(gaps) <= 1
+
+
+@pytest.mark.parametrize(
+    ("subject", "context"),
+    [(None, "It is for autumn leaves."), ("wet leaves", "It is for wet leaves."), ("", "It is needed.")],
+)
+def test_a_given_subject_counts_for_the_topic_and_an_empty_one_says_that_there_is_none(subject: str | None, context: str) -> None:
+    assert compose("write a poem about autumn leaves", small(PLAIN), subject).context == context
 
 
 @pytest.mark.parametrize(("words", "lines"), [(1, 4), (12, 4), (13, 5), (60, 5)])
-def test_longer_prompts_get_a_line_more(words: int, lines: int) -> None:
+def test_longer_prompts_get_a_constraint_more_and_all_five_steps(words: int, lines: int) -> None:
     parts = compose(" ".join(["so"] * words), small(PLAIN))
-    assert (len(parts.constraints), len(parts.steps)) == (lines, lines)
+    assert (len(parts.constraints), len(parts.steps)) == (lines, 5)
 
 
 @given(st.text(), st.sampled_from(list(entries())))
@@ -143,7 +177,7 @@ def test_any_text_gets_whole_content_and_the_same_each_time(prompt: str, name: s
     parts = compose(prompt, entry)
     assert parts == compose(prompt, entry)
     assert parts.task == prompt
-    assert (len(parts.constraints), len(parts.steps)) in {(4, 4), (5, 5)}
+    assert (len(parts.constraints), len(parts.steps)) in {(4, 5), (5, 5)}
     assert all(text.strip() for text, _ in written(entry, parts))
 
 
@@ -165,15 +199,23 @@ def test_no_slot_is_left_open() -> None:
     assert [text for entry, _, parts in composed() for text, _ in written(entry, parts) if re.search(r"\{(topic|match)\}", text)] == []
 
 
-def test_every_example_gets_three_or_more_constraints_and_steps_and_as_many_as_wanted() -> None:
+def test_every_example_gets_as_many_constraints_and_steps_as_wanted() -> None:
     wanted = {example: 4 if len(example.split()) <= 12 else 5 for _, example, _ in composed()}
     off = [
         (entry.name, example, len(parts.constraints), len(parts.steps))
         for entry, example, parts in composed()
-        if {len(parts.constraints), len(parts.steps)} != {wanted[example]}
+        if (len(parts.constraints), len(parts.steps)) != (wanted[example], 5)
     ]
     assert off == []
     assert set(wanted.values()) == {4, 5}
+
+
+def test_steps_of_every_example_end_with_the_last_general_line_and_keep_the_order_of_the_file() -> None:
+    for entry, example, parts in composed():
+        general = [item.text for item in entry.steps if not item.conditional and "{topic}" not in item.text]
+        assert (general[0] in parts.steps, general[-1] in parts.steps) == (True, True), (entry.name, example)
+        places = [next(place for place, item in enumerate(entry.steps) if belongs(item, text, example)) for text in parts.steps]
+        assert places == sorted(places), (entry.name, example)
 
 
 def test_no_line_stands_twice_in_a_result() -> None:

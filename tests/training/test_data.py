@@ -1,6 +1,7 @@
 """The composed pairs: as many as asked for, all different, all sound, the same for the same seed."""
 
 import json
+import random
 from collections import Counter
 from functools import cache
 from itertools import islice
@@ -12,9 +13,25 @@ from fakes import mini_codec
 
 from promptopt.errors import BundleError, InvalidInput
 from promptopt_training import data
-from promptopt_training.data import check_pairs, composed, golden_pairs, pretraining_pairs, unchanged, write_data
+from promptopt_training.data import (
+    LONGEST_REMARKED,
+    MISTYPED_SHARE,
+    REMARK_SHARE,
+    SHORT_SHARE,
+    STYLES,
+    check_pairs,
+    composed,
+    golden_pairs,
+    pretraining_pairs,
+    unchanged,
+    varied,
+    write_data,
+)
+from promptopt_training.golden.compose import compose, fill
 from promptopt_training.golden.knowledge import KnowledgeError, entries
 from promptopt_training.golden.layouts import LAYOUTS
+from promptopt_training.golden.topic import topic
+from promptopt_training.inputs import example_inputs, with_remarks
 from promptopt_training.labels import Matrix
 from promptopt_training.measures import faults, form_problems
 from promptopt_training.options import DataOptions
@@ -48,9 +65,9 @@ def test_fewer_pairs_are_the_first_of_more() -> None:
     assert golden_pairs(40, seed=0) == list(five_hundred()[:40])
 
 
-def test_about_one_in_twelve_is_a_structured_prompt_that_stays_as_it_is() -> None:
+def test_about_one_in_twenty_is_a_structured_prompt_that_stays_as_it_is() -> None:
     same = [pair for pair in five_hundred() if pair.prompt == pair.rewrite]
-    assert 0.04 < len(same) / 500 < 0.14
+    assert 0.03 < len(same) / 500 < 0.08
     assert all(pair.prompt.startswith("Act as ") for pair in same)
 
 
@@ -62,11 +79,50 @@ def test_many_entries_of_every_domain_are_among_the_pairs() -> None:
     assert max(names.values()) < 15
 
 
-def test_a_quarter_of_the_prompts_is_typed_in_a_hurry() -> None:
-    examples = {example for entry in entries().values() for example in entry.examples}
-    plain = [pair for pair in five_hundred() if pair.prompt != pair.rewrite]
-    typed = sum(pair.prompt not in examples for pair in plain)
-    assert 0.08 < typed / len(plain) < 0.25
+TEXT = "How do I sort a list of cities in Python"
+
+
+def test_prompts_are_mistyped_remarked_on_and_cut_short_by_their_shares() -> None:
+    drawn = [varied(TEXT, random.Random(seed), shorten=True) for seed in range(4000)]
+    kinds = Counter(kind(prompt, subject) for prompt, subject in drawn)
+    assert abs(kinds["remarked"] / 4000 - REMARK_SHARE) < 0.02
+    assert abs(kinds["short"] / 4000 - SHORT_SHARE) < 0.02
+    assert 0.4 * MISTYPED_SHARE < kinds["mistyped"] / 4000 < 0.6 * MISTYPED_SHARE  # half of the slips change nothing here
+
+
+def kind(prompt: str, subject: str | None) -> str:
+    if subject is not None:
+        return "remarked"
+    if prompt == TEXT:
+        return "as it is"
+    return "short" if len(prompt) < len(TEXT) - 4 else "mistyped"
+
+
+def test_only_examples_are_cut_short_and_long_prompts_get_no_remarks() -> None:
+    longer = "so " * LONGEST_REMARKED + TEXT
+    drawn = [varied(longer, random.Random(seed), shorten=False) for seed in range(500)]
+    assert {subject for _, subject in drawn} == {None}
+    assert min(len(prompt.split()) for prompt, _ in drawn) >= len(longer.split())
+
+
+@pytest.mark.parametrize(("text", "subject"), [(TEXT, topic(TEXT)), ("fix it", "")])
+def test_a_remark_never_becomes_the_subject(text: str, subject: str) -> None:
+    remarked = [said for seed in range(400) if (said := varied(text, random.Random(seed), shorten=True))[1] is not None]
+    assert len(remarked) > 40
+    assert {about for _, about in remarked} == {subject}
+    assert all(text in prompt for prompt, _ in remarked)
+
+
+def test_without_a_topic_of_the_bare_text_no_line_speaks_of_one() -> None:
+    rng, knowledge = random.Random(0), entries()
+    nameless = [(text, name) for text, name in example_inputs(knowledge) if topic(text) is None]
+    assert len(nameless) > 100
+    for text, name in nameless:
+        entry, prompt = knowledge[name], with_remarks(text, rng)
+        parts = compose(prompt, entry, topic(text) or "")
+        lines = (*entry.contexts, *entry.constraints, *entry.steps, *entry.goals)
+        plain = {fill(line, prompt, None) for line in lines if "{topic}" not in line.text}
+        assert {parts.context, *parts.constraints, *parts.steps, parts.goal} <= plain, prompt
 
 
 def test_every_pair_comes_back_from_the_codec_as_it_went_in() -> None:
@@ -90,7 +146,8 @@ def test_pairs_of_any_style_are_in_that_form_and_pass_the_codec(style: str) -> N
     check_pairs(pairs, BASE)
     for pair in pairs:
         if pair.prompt != pair.rewrite:
-            assert pair == composed(pair.prompt, entries()[pair.entry], style)
+            subjects = {None, "", *map(topic, entries()[pair.entry].examples)}
+            assert pair in [composed(pair.prompt, entries()[pair.entry], style, subject) for subject in subjects]
 
 
 def test_the_lesson_to_leave_a_prompt_alone_has_the_rewrite_on_both_sides() -> None:
@@ -120,8 +177,9 @@ def test_pretraining_pairs_come_in_every_style_and_as_many_as_asked_for() -> Non
     styles = Counter(pair.style for pair in pairs)
     assert len(pairs) == 800
     assert set(styles) == set(LAYOUTS)
-    assert min(styles.values()) > 60
-    assert 0.04 < sum(pair.prompt == pair.rewrite for pair in pairs) / 800 < 0.13
+    shares = sum(STYLES.get(style, 1) for style in LAYOUTS)
+    assert all(abs(styles[style] / 800 - STYLES.get(style, 1) / shares) < 0.04 for style in LAYOUTS), styles
+    assert 0.03 < sum(pair.prompt == pair.rewrite for pair in pairs) / 800 < 0.08
 
 
 def test_pretraining_pairs_follow_from_the_seed() -> None:
@@ -133,9 +191,10 @@ def test_pretraining_pairs_follow_from_the_seed() -> None:
 def test_pretraining_takes_inputs_in_proportion_to_the_weight_of_their_source(monkeypatch: pytest.MonkeyPatch) -> None:
     few_entries(monkeypatch)
     monkeypatch.setattr(data, "example_inputs", lambda knowledge: iter(()))
-    monkeypatch.setattr(data, "MISTYPED_SHARE", 0.0)
+    monkeypatch.setattr(data, "varied", lambda text, rng, shorten: (text, None))
     monkeypatch.setattr(data, "UNCHANGED_SHARE", 0.0)
     name = next(iter(entries()))
+    monkeypatch.setattr(data, "WEIGHTS", {"mbpp_train": 3, "in3_train": 2})
     inputs = [("sort it", "mbpp_train", name), ("bake", "own", name), ("plan", "in3_train", name)]
     counts = Counter(pair.prompt for pair in pretraining_pairs(60, 0, inputs))
     assert counts == {"sort it": 30, "plan": 20, "bake": 10}
@@ -160,7 +219,7 @@ def test_an_unknown_style_is_refused_with_the_known_ones_and_nothing_is_written(
     path = tmp_path / "pairs.json"
     with pytest.raises(InvalidInput) as caught:
         write_data(DataOptions(style="haiku", output=path), lambda line: None)
-    known = "golden, markdown, xml, concise, task_first, prose, checklist, capitals"
+    known = "golden, markdown, xml, concise, task_first, prose, checklist, capitals, questions, bold, brackets, task_last"
     assert str(caught.value) == f"There is no form 'haiku'. Known are {known}."
     assert not path.exists()
 
@@ -196,7 +255,7 @@ def test_real_prompts_become_pretraining_pairs_in_every_style(tmp_path: Path, mo
     write_data(DataOptions(size=200, inputs=inputs, output=path), lines.append)
     assert len(read_pairs(path)) == 200
     assert {pair.style for pair in read_pairs(path)} == set(LAYOUTS)
-    assert lines[0] == "2 of the inputs fit an entry of the knowledge base"
+    assert "2 of the inputs fit an entry of the knowledge base" in lines
 
 
 def test_a_pair_that_breaks_a_golden_rule_is_named() -> None:

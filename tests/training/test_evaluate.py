@@ -217,6 +217,49 @@ def test_read_prompts(tmp_path: Path) -> None:
     assert read_prompts(path) == [EvaluationPrompt("one\u2028line", "x"), EvaluationPrompt(" kept \n", "")]
 
 
+def test_prompts_take_their_labels_by_id_and_carry_what_they_leave_open(tmp_path: Path) -> None:
+    asked, labels = tmp_path / "prompts.jsonl", tmp_path / "labels.jsonl"
+    asked.write_text(
+        '{"text": "make soup", "id": "a1", "missing": ["diet"]}\n{"text": "sing", "id": "b2"}\n{"text": "run"}\n', encoding="utf-8"
+    )
+    labels.write_text('{"id": "a1", "fits": ["cook", "chef"]}\n{"id": "zz", "fits": ["spy"]}\n', encoding="utf-8")
+    assert read_prompts(asked, labels) == [
+        EvaluationPrompt("make soup", id="a1", missing=("diet",), fits=("cook", "chef")),
+        EvaluationPrompt("sing", id="b2"),
+        EvaluationPrompt("run"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "label", "message"),
+    [
+        ('{"text": "a", "id": 3}', "", 'line 1: "id" is not a string'),
+        ('{"text": "a", "missing": "diet"}', "", 'line 1: "missing" is not a list of strings'),
+        ('{"text": "a"}', '{"fits": []}', 'line 1: "id" is missing or not a string'),
+        ('{"text": "a"}', '{"id": "a", "fits": [1]}', 'line 1: "fits" is not a list of strings'),
+        ('{"text": "a"}', "[]", 'line 1: "id" is missing or not a string'),
+    ],
+)
+def test_a_malformed_label_or_detail_is_named(prompt: str, label: str, message: str, tmp_path: Path) -> None:
+    asked, labels = tmp_path / "prompts.jsonl", tmp_path / "labels.jsonl"
+    asked.write_text(prompt, encoding="utf-8")
+    labels.write_text(label, encoding="utf-8")
+    with pytest.raises(InvalidInput, match=message):
+        read_prompts(asked, labels)
+
+
+def test_personas_count_over_labelled_prompts_and_details_over_all_of_them() -> None:
+    asked = [
+        EvaluationPrompt("one", fits=("special",)),
+        EvaluationPrompt("two", fits=("cook",)),
+        EvaluationPrompt("lost", fits=("special",), missing=("open end",)),
+        EvaluationPrompt("three", missing=("what is open", "colour of it")),
+    ]
+    overall = run({text: golden(text) for text in ("one", "two", "three")}, asked).optimizer.overall
+    assert (overall.persona, overall.covered) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
+    assert (run({"one": golden("one")}).optimizer.overall.persona, run({"one": golden("one")}).optimizer.overall.covered) == (None, None)
+
+
 def test_bad_rows_are_named_by_line(tmp_path: Path) -> None:
     path = tmp_path / "prompts.jsonl"
     path.write_text('{"text": "fine"}\n\n{"text": ""}\n{"text"\n[1]\n{"text": "x", "source": 3}\n{"txt": "x"}\n', encoding="utf-8")

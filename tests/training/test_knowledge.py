@@ -78,6 +78,7 @@ BROKEN: dict[str, tuple[Callable[[Raw], None], str]] = {
     "a missing list": (lambda raw: raw.pop("goals"), "keys differ from the expected ones: ['goals']"),
     "a missing task": (lambda raw: raw.pop("task"), "keys differ from the expected ones: ['task']"),
     "few examples": (short("examples"), "examples: 11 lines, 12 needed"),
+    "an example that is a mapping": (put("examples", 0, {"clue": "a kite"}), "an example is no text, it wants quotes: {'clue': 'a kite'}"),
     "one persona": (short("personas"), "personas: 1 lines, 2 needed"),
     "one context": (short("contexts"), "contexts: 1 lines, 2 needed"),
     "few constraints": (short("constraints"), "constraints: 11 lines, 12 needed"),
@@ -209,6 +210,36 @@ def reworded(raw: Raw, name: str) -> Raw:
 def test_entries_are_read_from_every_yaml_file_under_their_full_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = read_from(tmp_path, monkeypatch, {"b.yaml": [sound()], "a.yaml": [reworded(sound(), "drum"), reworded(sound(), "ball")]})
     assert list(found) == ["a/drum", "a/ball", "b/kite"]
+
+
+def prompts_beside(folder: Path, more: object) -> None:
+    (folder / "prompts").mkdir()
+    (folder / "prompts" / "toys.yaml").write_text(yaml.safe_dump(more), encoding="utf-8")
+
+
+def test_further_prompts_of_a_domain_follow_the_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts_beside(tmp_path, {"kite": ["fly high", "mend a tail"]})
+    found = read_from(tmp_path, monkeypatch, {"toys.yaml": [sound(), reworded({**sound(), "id": "drum"}, "drum")]})
+    assert found["toys/kite"].examples == (*sound()["examples"], "fly high", "mend a tail")
+    assert len(found["toys/drum"].examples) == 12
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"spinner": ["spin"]}, r"^toys: prompts for unknown entries: spinner$"),
+        ({"kite": ["fly", "fly"]}, r"^toys/kite: a prompt stands twice: 'fly'$"),
+        ({"kite": ["build a kite of shape a"]}, r"^toys/kite: a prompt stands twice: 'build a kite of shape a'$"),
+        ({"kite": [{"clue": "a"}]}, r"^toys/kite: a prompt is no text: \{'clue': 'a'\}$"),
+        ({"kite": [" "]}, r"^toys/kite: a prompt is no text: ' '$"),
+    ],
+)
+def test_further_prompts_that_cannot_be_used_are_refused(
+    more: object, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts_beside(tmp_path, more)
+    with pytest.raises(KnowledgeError, match=message):
+        read_from(tmp_path, monkeypatch, {"toys.yaml": [sound()]})
 
 
 def test_an_id_used_twice_in_a_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

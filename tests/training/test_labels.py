@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from promptopt_training import data
-from promptopt_training.golden.knowledge import Entry
+from promptopt_training.golden.knowledge import Entry, entries
 from promptopt_training.inputs import Input
-from promptopt_training.labels import NEIGHBOURS, THRESHOLD, Matrix, nearest_entries
+from promptopt_training.labels import NEIGHBOURS, Matrix, nearest_entries
 
 WORDS = "bake bread cake oven sort list array fast tune guitar string sing".split()
 
@@ -82,15 +82,41 @@ def test_inputs_above_the_threshold_are_labelled_and_others_left_out(monkeypatch
     }
 
 
-@pytest.mark.parametrize(("score", "kept"), [(THRESHOLD, 1), (THRESHOLD - 0.001, 0)])
+@pytest.mark.parametrize(("score", "kept"), [(data.THRESHOLD, 1), (data.THRESHOLD - 0.001, 0)])
 def test_a_score_at_the_threshold_is_enough(score: float, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "nearest_entries", lambda texts, choices, embed: [("life/baking", score)] * len(texts))
     assert len(labelled(monkeypatch, Input("bake", "own"))) == kept
 
 
-def test_inputs_from_code_sets_belong_to_software_entries_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = labelled(monkeypatch, Input("bake bread sort list", "mbpp_train"), Input("bake bread cake sort", "own"))
-    assert found == {("bake bread sort list", "mbpp_train", "code/sorting"), ("bake bread cake sort", "own", "life/baking")}
+@pytest.mark.parametrize("source", data.THRESHOLDS)
+def test_loose_sets_have_a_higher_threshold_of_their_own(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    threshold = data.THRESHOLDS[source]
+    assert threshold > data.THRESHOLD
+    for score, kept in ((threshold, 1), (threshold - 0.001, 0)):
+        monkeypatch.setattr(data, "nearest_entries", lambda texts, choices, embed, score=score: [("life/baking", score)] * len(texts))
+        monkeypatch.setattr(data, "capped", lambda inputs, seed: list(inputs))
+        assert len(labelled(monkeypatch, Input("bake", source))) == kept, score
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "name"),
+    [
+        ("bake bread sort list", "mbpp_train", "code/sorting"),
+        ("bake bread sort list", "gpteacher_codegen", "code/sorting"),
+        ("sort list fast bake bread", "clinc150", "life/baking"),
+        ("sort list fast bake bread", "gpteacher_roleplay", "life/baking"),
+        ("bake bread cake sort", "own", "life/baking"),
+        ("sort list fast bake", "own", "code/sorting"),
+    ],
+)
+def test_inputs_of_a_set_belong_to_entries_of_its_domains_only(text: str, source: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "capped", lambda inputs, seed: list(inputs))
+    assert labelled(monkeypatch, Input(text, source)) == {(text, source, name)}
+
+
+def test_every_domain_named_for_a_set_is_one_of_the_knowledge_base() -> None:
+    known = {name.split("/")[0] for name in entries()}
+    assert {domain for domains in data.DOMAINS.values() for domain in domains} <= known
 
 
 def test_large_sets_are_capped_before_they_are_labelled(monkeypatch: pytest.MonkeyPatch) -> None:

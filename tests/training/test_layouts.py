@@ -156,6 +156,79 @@ STEPS
 GOAL
 A warm meal."""
 
+QUESTIONS = """What I want: make soup
+Who should do it: a cook
+Why: It is for guests.
+
+What to respect:
+- Use salt.
+- Use water.
+- Use fire.
+- Use a pot.
+
+How to go about it:
+1. Boil.
+2. Stir.
+3. Serve.
+
+How to know it is done: A warm meal."""
+
+BOLD = """**Persona**
+a cook
+
+**Situation**
+It is for guests.
+
+**Request**
+make soup
+
+**Rules**
+- Use salt.
+- Use water.
+- Use fire.
+- Use a pot.
+
+**Procedure**
+1. Boil.
+2. Stir.
+3. Serve.
+
+**Success**
+A warm meal."""
+
+BRACKETS = """[ROLE] a cook
+[GOAL] A warm meal.
+[TASK] make soup
+[CONTEXT] It is for guests.
+[STEPS]
+1. Boil.
+2. Stir.
+3. Serve.
+[LIMITS]
+- Use salt.
+- Use water.
+- Use fire.
+- Use a pot."""
+
+TASK_LAST = """Role: a cook
+Background: It is for guests.
+
+Requirements:
++ Use salt.
++ Use water.
++ Use fire.
++ Use a pot.
+
+Method:
+1. Boil.
+2. Stir.
+3. Serve.
+
+Expected result: A warm meal.
+
+Now do this:
+make soup"""
+
 EXPECTED = {
     "golden": GOLDEN,
     "markdown": MARKDOWN,
@@ -165,6 +238,10 @@ EXPECTED = {
     "prose": PROSE,
     "checklist": CHECKLIST,
     "capitals": CAPITALS,
+    "questions": QUESTIONS,
+    "bold": BOLD,
+    "brackets": BRACKETS,
+    "task_last": TASK_LAST,
 }
 TASK = "\N{SNOWMAN} 17\n{name} <b>\t"
 

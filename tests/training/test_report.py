@@ -63,7 +63,7 @@ def test_figures_is_one_json_object(report: Report) -> None:
 def test_the_template_has_text_figures_and_no_cost(report: Report) -> None:
     ours, null = figures(report)["optimizer"]["overall"], figures(report)["template"]["overall"]
     assert null["form"] == 1.0
-    assert set(ours) - set(null) == {"confidence", "tokens", "seconds_p50", "seconds_p95"}
+    assert set(ours) - set(null) == {"confidence", "calibration_error", "tokens", "seconds_p50", "seconds_p95"}
 
 
 def test_complaints_name_form_content_and_instability(report: Report) -> None:

@@ -15,7 +15,7 @@ import pytest
 from promptopt import __version__
 from promptopt.errors import BundleError, Cancelled, InvalidInput, PromptoptError, RewriteFailed
 from promptopt_training import cli
-from promptopt_training.options import DataOptions, EvaluateOptions, LoraOptions, PretrainOptions, VocabularyOptions
+from promptopt_training.options import CalibrateOptions, DataOptions, EvaluateOptions, LoraOptions, PretrainOptions, VocabularyOptions
 
 RECIPE = Path(__file__).parents[2] / "training" / "runs" / "mini.sh"
 KINDS: dict[str, type[Any]] = {
@@ -24,6 +24,7 @@ KINDS: dict[str, type[Any]] = {
     "pretrain": PretrainOptions,
     "lora": LoraOptions,
     "evaluate": EvaluateOptions,
+    "calibrate": CalibrateOptions,
 }
 NEEDED = {
     "data": [],
@@ -31,6 +32,7 @@ NEEDED = {
     "pretrain": ["--data_path", "p.jsonl", "--vocabulary", "s.model", "--output_dir", "o", "--max_steps", "9"],
     "lora": [],
     "evaluate": ["--prompts", "p.jsonl"],
+    "calibrate": ["--prompts", "p.jsonl", "--adapter", "a"],
 }
 
 
@@ -267,21 +269,26 @@ def test_a_report_folder_that_cannot_be_made_is_found_out_before_measuring(
     assert capsys.readouterr().err == f"promptopt-train: {prompts}: {os.strerror(errno.EEXIST)}.\n"
 
 
-@pytest.mark.parametrize(("given", "missing"), [({"DEV": "d"}, "INPUTS"), ({"INPUTS": "i"}, "DEV")])
-def test_the_recipe_asks_for_both_its_files_first(given: dict[str, str], missing: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [({"DEV": "d", "IN3": "n"}, "INPUTS"), ({"INPUTS": "i", "IN3": "n"}, "DEV"), ({"INPUTS": "i", "DEV": "d"}, "IN3")],
+)
+def test_the_recipe_asks_for_its_files_first(given: dict[str, str], missing: str, tmp_path: Path) -> None:
     done = subprocess.run(
         ["bash", str(RECIPE)], env={"PATH": "/bin:/usr/bin", "OUT": str(tmp_path / "out"), **given}, capture_output=True, text=True
     )
     assert done.returncode != 0
-    assert f"{missing}: the JSON lines " in done.stderr
+    assert f"{missing}: the " in done.stderr
     assert not (tmp_path / "out").exists()
 
 
 def test_the_commands_of_the_recipe_are_understood() -> None:
-    lines = [line.partition("promptopt-train ")[2] for line in RECIPE.read_text(encoding="utf-8").split("\n") if line[:1] in "[p"]
+    lines = [line.partition("promptopt-train ")[2] for line in RECIPE.read_text(encoding="utf-8").split("\n") if line[:1] != "#"]
     parsed = [cli.parser().parse_args(shlex.split(line)) for line in lines if line]
-    assert [found.command for found in parsed] == ["data", "vocabulary", "pretrain", "data", "lora", "evaluate"]
-    assert (parsed[2].max_steps, parsed[2].reading_steps) == (2300, 250)
+    commands = [found.command for found in parsed]
+    assert commands == ["data", "vocabulary", "pretrain", "data", "lora", "calibrate", "evaluate", "evaluate"]
+    assert parsed[0].held_out == ["$DEV", "$OUT/in3.jsonl"]
+    assert (parsed[2].batch_tokens, parsed[2].learning_rate) == (5000, 2.5e-3)
 
 
 def test_data_are_written_by_the_command_and_only_standard_error_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """A vocabulary trained on a few hundred pairs: every piece that stands for something is one piece, and no text is lost."""
 
+import re
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,18 +14,22 @@ from promptopt.codec import END, PAD, Codec
 from promptopt.errors import InvalidInput
 from promptopt.vocabulary import Vocabulary
 from promptopt_training.data import pretraining_pairs
+from promptopt_training.golden.knowledge import entries
 from promptopt_training.golden.layouts import LAYOUTS
 from promptopt_training.options import VocabularyOptions
 from promptopt_training.records import Pair, write_pairs
 from promptopt_training.vocabulary import (
     MASKS,
     POINTERS,
+    RAREST,
     TABLE,
     control_pieces,
     frame_pieces,
     read_words,
+    seed_pieces,
     spelled_lines,
     style_piece,
+    train_vocabulary,
     vocabulary_from_pairs,
 )
 
@@ -76,7 +81,7 @@ def test_every_frame_is_one_piece() -> None:
     assert [frame for frame in frame_pieces() if len(vocabulary.encode(frame)) != 1] == []
 
 
-@pytest.mark.parametrize("frame", ["\n", "\n\nTask: ", "\n\nTask:", "\n\nConstraints:\n- ", "\n2. ", ".\n\nContext: ", "\n\nGoal:"])
+@pytest.mark.parametrize("frame", ["\n", "\n\nTask:", ".\n\nTask:", "\n\nConstraints:\n-", ".\n-", ".\n2.", ".\n\nContext:", ".\n\nGoal:"])
 def test_frames_with_line_breaks_of_the_golden_form_are_single_pieces(frame: str) -> None:
     assert frame in frame_pieces()
     assert len(trained()[0].encode(frame)) == 1
@@ -85,7 +90,8 @@ def test_frames_with_line_breaks_of_the_golden_form_are_single_pieces(frame: str
 def test_frames_are_what_stands_between_the_parts_of_every_layout() -> None:
     frames = frame_pieces()
     assert frames == sorted(set(frames))
-    assert {"\n\n## Task\n", ".</role>\n<context>", "\n\nDone when: ", "\n* ", "\n- [ ] ", "\n3) ", "\n\nTASK\n"} <= set(frames)
+    assert {"\n\n## Task\n", ".</role>\n<context>", "\n\nDone when:", ".\n*", ".\n- [ ]", "\n3)", "\n\nTASK\n"} <= set(frames)
+    assert [frame for frame in frames if frame.endswith(" ")] == []
     assert not any("\ue000" in frame for frame in frames)
 
 
@@ -99,7 +105,59 @@ def test_pieces_span_several_words() -> None:
 
 def test_the_network_spells_neither_frames_nor_the_prompt() -> None:
     pair = Pair("make soup", "Act as a cook.\n\nContext: It is warm.\n\nTask: make soup\n\nConstraints:\n- Use salt.\n\nGoal: Soup.")
-    assert list(spelled_lines([pair])) == ["a cook", "It is warm.", "Use salt.", "Soup."]
+    assert list(spelled_lines([pair])) == [" a cook", " It is warm", " Use salt", " Soup"]
+
+
+@pytest.mark.parametrize("prompt", ["make soup", "Make soup.", "soup, etc."])
+def test_a_prompt_at_the_very_end_is_not_spelled_either(prompt: str) -> None:
+    assert list(spelled_lines([Pair(prompt, f"Role: a cook\n\nNow do this:\n{prompt}", "task_last", "")])) == ["Role: a cook"]
+
+
+def within_a_word(piece: str, line: str) -> bool:
+    """Whether the piece nowhere in the line stands with whole words at both ends."""
+    before, after = r"(?<!\w)" if re.match(r"\w", piece) else "", r"(?!\w)" if re.search(r"\w\Z", piece) else ""
+    return re.search(before + re.escape(piece) + after, line) is None
+
+
+PHRASES = st.lists(st.text(st.sampled_from("ab'-,.(é1 "), max_size=24), min_size=1, max_size=3)
+
+
+@given(PHRASES, PHRASES)
+def test_no_seed_phrase_ends_within_a_word(lines: list[str], words: list[str]) -> None:
+    seeds = seed_pieces(lines * RAREST, words * RAREST)
+    phrases = [piece for piece in seeds if " " in piece.rstrip()[1:]]
+    assert [piece for piece in phrases if all(within_a_word(piece, line) for line in lines + words)] == []
+
+
+def test_seeds_are_phrases_of_the_lines_and_parts_of_single_words_with_their_counts() -> None:
+    seeds = seed_pieces(["Say why. Don't guess"] * 5 + ["rare line"] * (RAREST - 1), [", wharf"] * 4)
+    assert {"Say why": 5, " why. Don't guess": 5, " wh": 9, "arf": 4, " Don't": 5}.items() <= seeds.items()
+    assert not {"Say wh", ", w", ", wharf", "rare line", "y. D"} & set(seeds)
+
+
+@pytest.mark.parametrize("gap", ["\t", "\r\n", "\n"])
+def test_prompts_with_tabs_and_line_breaks_leave_the_seeds_sound(gap: str, tmp_path: Path) -> None:
+    prompts = [f"a{gap}bc fix{gap}it{gap}"] * 20
+    assert [piece for piece in seed_pieces(["Use salt."] * 20, prompts) if re.search(r"[\t\r\n]", piece)] == []
+    train_vocabulary(list(spelled_lines(pairs()[:60])), prompts, 650, tmp_path / "spiece.model", lambda line: None)
+    assert len(Vocabulary(tmp_path / "spiece.model")) == 650
+
+
+def test_lines_of_the_knowledge_base_take_fewer_pieces_than_words(tmp_path: Path) -> None:
+    some = list(entries().values())[:2]
+    lines = [line.text for entry in some for line in (*entry.constraints, *entry.steps) if "{" not in line.text]
+    train_vocabulary(lines * 8, ["so"], 720, tmp_path / "spiece.model", lambda line: None)
+    vocabulary = Vocabulary(tmp_path / "spiece.model")
+    assert sum(len(vocabulary.encode(line)) for line in lines) < sum(len(line.split()) for line in lines)
+
+
+def test_learned_pieces_of_several_words_end_where_words_end() -> None:
+    vocabulary = trained()[0]
+    texts = "\n".join([*spelled_lines(pairs())])
+    spanning = {piece for index in range(len(vocabulary)) if " " in (piece := vocabulary.piece(index).replace("▁", " "))[1:]}
+    learned = spanning - set(frame_pieces()) - set(control_pieces())
+    assert len(learned) > 50
+    assert [piece for piece in learned if within_a_word(piece, texts)] == []
 
 
 def test_words_are_read_one_at_a_time_with_the_space_before_them() -> None:

@@ -1,4 +1,4 @@
-"""The command `promptopt-train`: data, vocabulary, base, adapter, evaluation."""
+"""The command `promptopt-train`: data, vocabulary, base, adapter, evaluation, calibration."""
 
 import argparse
 import json
@@ -10,7 +10,15 @@ from typing import Any, get_type_hints
 
 from promptopt import __version__
 from promptopt.errors import Cancelled, InvalidInput, PromptoptError
-from promptopt_training.options import DataOptions, EvaluateOptions, LoraOptions, PretrainOptions, VocabularyOptions, check
+from promptopt_training.options import (
+    CalibrateOptions,
+    DataOptions,
+    EvaluateOptions,
+    LoraOptions,
+    PretrainOptions,
+    VocabularyOptions,
+    check,
+)
 
 EPILOG = """\
 examples:
@@ -58,7 +66,7 @@ def evaluate(options: EvaluateOptions) -> None:
     from promptopt_training.evaluate import read_prompts
     from promptopt_training.report import figures, write_report
 
-    prompts = read_prompts(options.prompts)
+    prompts = read_prompts(options.prompts, options.labels)
     if options.report:
         options.report.mkdir(parents=True, exist_ok=True)
     report = measure(prompts[: options.limit or None], Optimizer(Settings(adapter=options.adapter)))
@@ -68,12 +76,26 @@ def evaluate(options: EvaluateOptions) -> None:
     print(json.dumps(figures(report)))
 
 
+def calibrate(options: CalibrateOptions) -> None:
+    """Fit the confidence of an adapter."""
+    from promptopt.optimizer import Optimizer
+    from promptopt.settings import Settings
+    from promptopt_training.calibrate import calibrated
+    from promptopt_training.evaluate import read_prompts, rewritten
+
+    outcomes = rewritten(read_prompts(options.prompts), Optimizer(Settings(adapter=str(options.adapter))))
+    done = [(outcome.rewrite.confidence, outcome.good) for outcome in outcomes if outcome.rewrite]
+    found = calibrated(options.adapter, [confidence for confidence, _ in done], [good for _, good in done])
+    log(f"{sum(good for _, good in done)} of {len(done)} rewrites are good; slope {found.slope:.2f}, intercept {found.intercept:.2f}")
+
+
 COMMANDS: dict[str, tuple[Callable[[Any], None], type[Any]]] = {
     "data": (data, DataOptions),
     "vocabulary": (vocabulary, VocabularyOptions),
     "pretrain": (pretrain, PretrainOptions),
     "lora": (lora, LoraOptions),
     "evaluate": (evaluate, EvaluateOptions),
+    "calibrate": (calibrate, CalibrateOptions),
 }
 RESUMED = frozenset({"pretrain", "lora"})
 OPTIONAL = {
@@ -108,7 +130,7 @@ def add_flag(command: argparse.ArgumentParser, field: "Field[Any]", kind: Any, t
     """One flag for one field, in both spellings: --num_epochs and --num-epochs."""
     names = list(dict.fromkeys([f"--{field.name}", f"--{field.name.replace('_', '-')}"]))
     required = field.default is MISSING
-    shown = text if required or field.default in (None, "", False) else f"{text} (default: {_shown(field.default)})"
+    shown = text if required or field.default in (None, "", False, ()) else f"{text} (default: {_shown(field.default)})"
     if kind is bool:
         command.add_argument(*names, action="store_true", help=shown)
         return

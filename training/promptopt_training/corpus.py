@@ -20,6 +20,7 @@ DENOISE_SHARE = 0.10
 COPY_SHARE = 0.4
 LESSONS = 40_000
 LESSON_READ, LESSON_COPY, LESSON_HEAD = 100, 40, 24
+HEAD_READ, HEADS = 160, (9, 20)
 Ids = NDArray[np.int32]
 
 
@@ -126,6 +127,19 @@ def reading_lessons(examples: Examples, vocabulary: Vocabulary, seed: int) -> Ex
         else:
             lessons.append((source, target[:LESSON_HEAD]))
     return Examples.of(lessons)
+
+
+def with_heads(examples: Examples, vocabulary: Vocabulary) -> Examples:
+    """The examples, and the beginnings of their rewrites as short examples of their own.
+
+    What kind of task a prompt is shows in the first words of a rewrite, one decision among some sixty pieces; everything after follows
+    from those words, and a decoder learns that alone. In a short example the decision weighs as much as the rest.
+    """
+    denoise = vocabulary.id(DENOISE)
+    rows = [examples[number] for number in range(len(examples))]
+    whole = [(row["input_ids"], row["labels"]) for row in rows]
+    read = [(source, target) for source, target in whole if source[0] != denoise and len(source) <= HEAD_READ]
+    return Examples.of([*whole, *((source, target[:length]) for length in HEADS for source, target in read if len(target) > length + 4)])
 
 
 def masked(vocabulary: Vocabulary, text: str, rng: random.Random) -> tuple[list[int], list[int]]:

@@ -15,23 +15,36 @@ from promptopt_training.corpus import encode_pairs
 from promptopt_training.golden.compose import compose
 from promptopt_training.golden.knowledge import Entry, KnowledgeError, entries
 from promptopt_training.golden.layouts import LAYOUTS
-from promptopt_training.inputs import Input, capped, example_inputs, mistyped, read_inputs
-from promptopt_training.labels import THRESHOLD, Embedder, nearest_entries, sentence_embedder
+from promptopt_training.golden.topic import topic
+from promptopt_training.inputs import Input, apart_from, capped, cut_short, example_inputs, mistyped, read_inputs, with_remarks
+from promptopt_training.labels import Embedder, nearest_entries, sentence_embedder
 from promptopt_training.measures import form_problems
 from promptopt_training.options import DataOptions
 from promptopt_training.records import Pair, write_pairs
 from promptopt_training.vocabulary import REWRITE, TABLE
 
-UNCHANGED_SHARE = 0.08
-MISTYPED_SHARE = 0.25
-SOFTWARE = frozenset({"code", "quality", "web", "data_ops", "engineering"})
-CODE_SOURCES = frozenset({"gpteacher_codegen", "mbpp_train"})
-WEIGHTS = {"example": 5, "gpteacher_codegen": 3, "mbpp_train": 3, "in3_train": 2}
+UNCHANGED_SHARE = 0.05
+MISTYPED_SHARE, REMARK_SHARE, SHORT_SHARE = 0.22, 0.18, 0.08
+LONGEST_REMARKED = 40
+CODE = ("code", "quality", "web", "data_ops")
+DAILY = ("life", "study_work", "writing")
+DOMAINS = {
+    "gpteacher_codegen": CODE,
+    "mbpp_train": ("code",),
+    "clinc150": DAILY,
+    "gpteacher_roleplay": DAILY,
+    "onet_task": (*DAILY, "engineering"),
+    "onet_dwa": (*DAILY, "engineering"),
+}
+THRESHOLD = 0.33
+THRESHOLDS = {"awesome_act": 0.42, "onet_task": 0.42, "onet_dwa": 0.42, "clinc150": 0.40}
+WEIGHTS = {"example": 6, "gpteacher_codegen": 2, "mbpp_train": 4, "in3_train": 4, "self_instruct_seed": 6}
+STYLES = {"golden": 6, "markdown": 2, "xml": 2, "concise": 2}
 
 
-def composed(prompt: str, entry: Entry, style: str) -> Pair:
+def composed(prompt: str, entry: Entry, style: str, subject: str | None = None) -> Pair:
     """The pair of `prompt` and its structured form in one layout."""
-    return Pair(prompt, LAYOUTS[style](compose(prompt, entry)), style, entry.name)
+    return Pair(prompt, LAYOUTS[style](compose(prompt, entry, subject)), style, entry.name)
 
 
 def unchanged(pair: Pair) -> Pair:
@@ -42,19 +55,19 @@ def unchanged(pair: Pair) -> Pair:
 def golden_pairs(size: int, seed: int, style: str = "golden") -> list[Pair]:
     """`size` different pairs of one style from the knowledge base alone; the same for the same seed.
 
-    About one in twelve is an already structured prompt that stays as it is. Raises ValueError when there are not that many.
+    About one in twenty is an already structured prompt that stays as it is. Raises ValueError when there are not that many.
     """
     rng = random.Random(seed)
     knowledge = entries()
     examples = list(example_inputs(knowledge))
     rng.shuffle(examples)
     found: dict[str, Pair] = {}
-    for turn in range(20):
+    for _ in range(20):
         for text, name in examples:
             if len(found) == size:
                 return list(found.values())
-            prompt = mistyped(text, rng) if turn or rng.random() < MISTYPED_SHARE else text
-            pair = composed(prompt, knowledge[name], style)
+            prompt, subject = varied(text, rng, shorten=True)
+            pair = composed(prompt, knowledge[name], style, subject)
             if rng.random() < UNCHANGED_SHARE:
                 pair = unchanged(pair)
             found.setdefault(pair.prompt, pair)
@@ -64,15 +77,14 @@ def golden_pairs(size: int, seed: int, style: str = "golden") -> list[Pair]:
 def labelled(inputs: Sequence[Input], seed: int, embed: Embedder) -> list[tuple[str, str, str]]:
     """(text, source, entry name) of every input that an entry of the knowledge base fits, the large one-sided sets capped."""
     knowledge = entries()
-    software = {name: entry for name, entry in knowledge.items() if name.split("/")[0] in SOFTWARE}
     chosen = capped(inputs, seed)
     found: list[tuple[str, str, str]] = []
-    for group, choices in (
-        ([item for item in chosen if item.source in CODE_SOURCES], software),
-        ([item for item in chosen if item.source not in CODE_SOURCES], knowledge),
-    ):
-        nearest = nearest_entries([item.text for item in group], choices, embed) if group else []
-        found += [(item.text, item.source, name) for item, (name, score) in zip(group, nearest, strict=True) if score >= THRESHOLD]
+    for source in sorted({item.source for item in chosen}):
+        domains, threshold = DOMAINS.get(source), THRESHOLDS.get(source, THRESHOLD)
+        choices = {name: entry for name, entry in knowledge.items() if domains is None or name.split("/")[0] in domains}
+        texts = [item.text for item in chosen if item.source == source]
+        nearest = nearest_entries(texts, choices, embed)
+        found += [(text, source, name) for text, (name, score) in zip(texts, nearest, strict=True) if score >= threshold]
     return found
 
 
@@ -82,11 +94,23 @@ def pretraining_pairs(size: int, seed: int, inputs: Sequence[tuple[str, str, str
     knowledge = entries()
     pool = [*inputs, *((text, "example", name) for text, name in example_inputs(knowledge))]
     weights = [WEIGHTS.get(source, 1) for _, source, _ in pool]
-    styles = list(LAYOUTS)
-    for text, _, name in _drawn(pool, weights, size, rng):
-        prompt = mistyped(text, rng) if rng.random() < MISTYPED_SHARE else text
-        pair = composed(prompt, knowledge[name], rng.choice(styles))
+    styles = [style for style in LAYOUTS for _ in range(STYLES.get(style, 1))]
+    for text, source, name in _drawn(pool, weights, size, rng):
+        prompt, subject = varied(text, rng, shorten=source == "example")
+        pair = composed(prompt, knowledge[name], rng.choice(styles), subject)
         yield unchanged(pair) if rng.random() < UNCHANGED_SHARE else pair
+
+
+def varied(text: str, rng: random.Random, shorten: bool) -> tuple[str, str | None]:
+    """`text` as it is or as others might put it, and what it is about where the new wording would mislead."""
+    choice = rng.random()
+    if choice < MISTYPED_SHARE:
+        return mistyped(text, rng), None
+    if choice < MISTYPED_SHARE + REMARK_SHARE and len(text.split()) <= LONGEST_REMARKED:
+        return with_remarks(text, rng), topic(text) or ""
+    if choice > 1 - SHORT_SHARE and shorten:
+        return cut_short(text, rng), None
+    return text, None
 
 
 def _drawn(pool: Sequence[tuple[str, str, str]], weights: Sequence[int], size: int, rng: random.Random) -> Iterator[tuple[str, str, str]]:
@@ -116,7 +140,11 @@ def write_data(options: DataOptions, log: Callable[[str], None]) -> None:
 
 
 def _pretraining(inputs: Path, options: DataOptions, log: Callable[[str], None]) -> list[Pair]:
-    known = labelled(read_inputs(inputs), options.seed, sentence_embedder())
+    given = read_inputs(inputs)
+    held_out = [item.text for path in options.held_out for item in read_inputs(Path(path))]
+    free = apart_from(given, held_out)
+    log(f"{len(given) - len(free)} of {len(given)} inputs are left out because they share words with what is held out")
+    known = labelled(free, options.seed, sentence_embedder())
     log(f"{len(known)} of the inputs fit an entry of the knowledge base")
     return list(tqdm(pretraining_pairs(options.size, options.seed, known), total=options.size, unit="pair", file=sys.stderr))
 

@@ -12,6 +12,8 @@ from tqdm import tqdm
 from promptopt.errors import InvalidInput, RewriteFailed
 from promptopt.units import protected_spans
 from promptopt_training import measures
+from promptopt_training.calibrate import expected_calibration_error
+from promptopt_training.fit import covered, persona_fits
 from promptopt_training.records import read_lines
 from promptopt_training.template import Template
 
@@ -48,10 +50,17 @@ class Optimizer(Protocol):
 
 @dataclass(frozen=True)
 class EvaluationPrompt:
-    """A prompt and the set it comes from."""
+    """A prompt and the set it comes from.
+
+    id: its name in a file of labels.  missing: what it leaves open, where somebody wrote that down.
+    fits: stems of words that a fitting persona may hold, from the labels.
+    """
 
     text: str
     source: str = ""
+    id: str = ""
+    missing: tuple[str, ...] = ()
+    fits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,11 @@ class Outcome:
     faults: Mapping[str, Sequence[str]] = field(default_factory=dict)
     stable: bool | None = None
 
+    @property
+    def good(self) -> bool:
+        """Whether there is a rewrite and nothing to say against it."""
+        return self.rewrite is not None and not self.problems and not self.faults
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -76,6 +90,8 @@ class Figures:
     rejected, form and verbatim are shares of all prompts; spans of the rewrites whose prompt has protected spans;
     numbers, urls, names (invented) and repeated of all rewrites; idempotent of the rewrites tried again; kept of the
     prompts that already were structured. recall_outside_task: the prompt's words taken up in the network's own text.
+    calibration_error: mean distance between confidence and share of good rewrites (expected calibration error).
+    persona: share of all labelled prompts whose persona fits. covered: share of the missing details that are raised.
     """
 
     prompts: int
@@ -93,7 +109,10 @@ class Figures:
     length_ratio: float | None
     recall: float | None
     recall_outside_task: float | None
+    persona: float | None = None
+    covered: float | None = None
     confidence: float | None = None
+    calibration_error: float | None = None
     tokens: float | None = None
     seconds_p50: float | None = None
     seconds_p95: float | None = None
@@ -117,21 +136,30 @@ class Report:
     template: Groups
 
 
-def read_prompts(path: Path) -> list[EvaluationPrompt]:
-    """The prompts of a JSON lines file of {"text", "source"?}. Raises InvalidInput naming bad rows by their line."""
+def read_prompts(path: Path, labels: Path | None = None) -> list[EvaluationPrompt]:
+    """The prompts of a JSON lines file of {"text", "source"?, "id"?, "missing"?}, with the labels {"id", "fits"} of another.
+
+    Raises InvalidInput naming bad rows by their line.
+    """
     prompts = read_lines(path, _prompt)
     if not prompts:
         raise InvalidInput(f"{path} holds no prompts.", 'It should hold JSON lines of {"text": …}.')
-    return prompts
+    fits = dict(read_lines(labels, _label)) if labels else {}
+    return [replace(prompt, fits=fits.get(prompt.id, ())) for prompt in prompts]
 
 
 def evaluate(prompts: Sequence[EvaluationPrompt], optimizer: Optimizer) -> Report:
     """The report on an optimizer; each rewrite is given to it again."""
-    outcomes = [_outcome(prompt, optimizer) for prompt in tqdm(prompts, desc="rewriting")]
+    outcomes = rewritten(prompts, optimizer)
     outcomes = [replace(outcome, stable=_comes_back(outcome, optimizer)) for outcome in tqdm(outcomes, desc="rewriting again")]
     null = [_outcome(prompt, Template()) for prompt in prompts]
     null = [replace(outcome, stable=_comes_back(outcome, Template())) for outcome in null]
     return Report(outcomes, groups(outcomes), groups(null))
+
+
+def rewritten(prompts: Sequence[EvaluationPrompt], optimizer: Optimizer) -> list[Outcome]:
+    """The outcome of every prompt, given to the optimizer once."""
+    return [_outcome(prompt, optimizer) for prompt in tqdm(prompts, desc="rewriting")]
 
 
 def groups(outcomes: Sequence[Outcome]) -> Groups:
@@ -153,6 +181,7 @@ def figures_of(outcomes: Sequence[Outcome]) -> Figures:
     written = [(prompt, measures.outside_task(prompt, text)) for prompt, text in texts]
     kept = [text == prompt for prompt, text in _texts(outcomes) if measures.structured(prompt)]
     seconds = sorted(rewrite.seconds for _, rewrite in done)
+    confidences = [rewrite.confidence for _, rewrite in done]
 
     def share_with(kind: str) -> float | None:
         return share(kind in outcome.faults for outcome, _ in done)
@@ -173,7 +202,10 @@ def figures_of(outcomes: Sequence[Outcome]) -> Figures:
         length_ratio=_of(statistics.median, [measures.length_ratio(*pair) for pair in texts]),
         recall=_of(statistics.fmean, [measures.content_recall(*pair) for pair in texts]),
         recall_outside_task=_of(statistics.fmean, [measures.content_recall(*pair) for pair in written]),
-        confidence=_of(statistics.fmean, [rewrite.confidence for _, rewrite in done]),
+        persona=share(_persona_fits(outcome) for outcome in outcomes if outcome.prompt.fits),
+        covered=share(raised for outcome in outcomes for raised in _covered(outcome)),
+        confidence=_of(statistics.fmean, confidences),
+        calibration_error=_of(lambda rated: expected_calibration_error(rated, [outcome.good for outcome, _ in done]), confidences),
         tokens=_of(statistics.fmean, [float(rewrite.tokens) for _, rewrite in done]),
         seconds_p50=percentile(seconds, 0.5),
         seconds_p95=percentile(seconds, 0.95),
@@ -200,12 +232,37 @@ def percentile(values: Sequence[float], part: float) -> float | None:
 def _prompt(row: Any) -> EvaluationPrompt:
     if not isinstance(row, dict):
         raise ValueError("not an object")
-    text, source = row.get("text"), row.get("source", "")
+    text, source, name = row.get("text"), row.get("source", ""), row.get("id", "")
     if not isinstance(text, str) or not text.strip():
         raise ValueError('"text" is missing, empty or not a string')
-    if not isinstance(source, str):
-        raise ValueError('"source" is not a string')
-    return EvaluationPrompt(text, source)
+    for key, value in (("source", source), ("id", name)):
+        if not isinstance(value, str):
+            raise ValueError(f'"{key}" is not a string')
+    return EvaluationPrompt(text, source, name, _strings(row, "missing"))
+
+
+def _label(row: Any) -> tuple[str, tuple[str, ...]]:
+    if not isinstance(row, dict) or not isinstance(row.get("id"), str):
+        raise ValueError('"id" is missing or not a string')
+    return row["id"], _strings(row, "fits")
+
+
+def _strings(row: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    values = row.get(key, [])
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError(f'"{key}" is not a list of strings')
+    return tuple(values)
+
+
+def _persona_fits(outcome: Outcome) -> bool:
+    rewrite = outcome.rewrite
+    return rewrite is not None and persona_fits(outcome.prompt.text, rewrite.text, outcome.prompt.fits)
+
+
+def _covered(outcome: Outcome) -> list[bool]:
+    """A rejected rewrite raises none of the missing details."""
+    text = outcome.rewrite.text if outcome.rewrite else outcome.prompt.text
+    return covered(outcome.prompt.text, text, outcome.prompt.missing)
 
 
 def _outcome(prompt: EvaluationPrompt, optimizer: Optimizer) -> Outcome:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from promptopt_training.golden.knowledge import Entry
 
 NEIGHBOURS = 3
-THRESHOLD = 0.30
 Matrix = NDArray[np.float32]
 
 

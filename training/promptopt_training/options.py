@@ -43,6 +43,7 @@ class DataOptions:
     output: Path = Path("data/lora_training_data.json")
     base: str = "promptopt-mini"
     inputs: Path | None = None
+    held_out: tuple[str, ...] = ()
 
     HELP: ClassVar[Mapping[str, str]] = {
         "size": "How many pairs.",
@@ -51,6 +52,7 @@ class DataOptions:
         "output": "Where they go: a JSON list, or JSON lines for a name in .jsonl.",
         "base": "The base whose codec every pair is checked with; for a new base the folder with its spiece.model.",
         "inputs": 'Real prompts, JSON lines of {"text", "source"}: composes pre-training pairs in every form.',
+        "held_out": "Files of prompts to measure on; inputs that share eight words in a row with one of them are left out.",
     }
 
     RULES: ClassVar[Mapping[str, Rule]] = {"size": COUNT, "seed": SEED}
@@ -62,8 +64,8 @@ class VocabularyOptions:
 
     data_path: Path
     output: Path
-    size: int = 8192
-    pairs: int = 60_000
+    size: int = 12288
+    pairs: int = 20_000
 
     HELP: ClassVar[Mapping[str, str]] = {
         "data_path": "Pre-training pairs as JSON lines.",
@@ -168,15 +170,32 @@ class EvaluateOptions:
     """The last line of standard output is one JSON object with every figure."""
 
     prompts: Path
+    labels: Path | None = None
     adapter: str = "golden"
     report: Path | None = None
     limit: int = 0
 
     HELP: ClassVar[Mapping[str, str]] = {
-        "prompts": 'JSON lines of {"text": …, "source": …}.',
+        "prompts": 'JSON lines of {"text": …}, perhaps with "source", "id", "missing" (details that the prompt leaves open).',
+        "labels": 'JSON lines of {"id": …, "fits": [stems of words that a fitting persona holds]}.',
         "adapter": "Built-in adapter or adapter folder.",
         "report": "Folder for the one-page report, its plots and every rewrite.",
         "limit": "Only the first so many prompts; 0 takes all.",
     }
 
     RULES: ClassVar[Mapping[str, Rule]] = {"limit": LIMIT}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrateOptions:
+    """What the confidence of an adapter means is measured on prompts and written into its promptopt.json."""
+
+    prompts: Path
+    adapter: Path
+
+    HELP: ClassVar[Mapping[str, str]] = {
+        "prompts": 'JSON lines of {"text": …} that are neither trained on nor measured on later.',
+        "adapter": "The adapter folder.",
+    }
+
+    RULES: ClassVar[Mapping[str, Rule]] = {}

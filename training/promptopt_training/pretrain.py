@@ -13,7 +13,7 @@ from promptopt.codec import END, PAD
 from promptopt.errors import InvalidInput
 from promptopt.vocabulary import Vocabulary
 from promptopt_training.batches import batches_by_tokens
-from promptopt_training.corpus import Examples, encode_pretraining, reading_lessons
+from promptopt_training.corpus import Examples, encode_pretraining, reading_lessons, with_heads
 from promptopt_training.optimizer import MuonWithAdamW
 from promptopt_training.options import PretrainOptions
 from promptopt_training.records import Pair, read_pairs
@@ -83,7 +83,7 @@ def pretrain(options: PretrainOptions, log: Callable[[str], None] = print) -> Pa
     if last_checkpoint(options.output_dir) is None:
         lessons, checks = (reading_lessons(part, vocabulary, options.seed) for part in (training, validation))
         run_stage(model, lessons, checks, options, options.output_dir / "reading", options.reading_steps)
-    run_stage(model, training, validation, options, options.output_dir, options.max_steps)
+    run_stage(model, with_heads(training, vocabulary), validation, options, options.output_dir, options.max_steps)
     return save_base(model, options)
 
 

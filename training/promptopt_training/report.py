@@ -13,7 +13,7 @@ from promptopt_training.plots import plot_calibration, plot_comparison, plot_his
 
 WORST = 5
 SHOWN_CHARACTERS = 1400
-COST = ("confidence", "tokens", "seconds_p50", "seconds_p95")
+COST = ("confidence", "calibration_error", "tokens", "seconds_p50", "seconds_p95")
 NUMBERS = ("length_ratio", *COST)
 NAMES: Mapping[str, str] = {
     "prompts": "prompts",
@@ -31,7 +31,10 @@ NAMES: Mapping[str, str] = {
     "length_ratio": "length ratio in words, median",
     "recall": "content words of the prompt in the rewrite",
     "recall_outside_task": "content words of the prompt outside the task",
+    "persona": "persona fits the topic (of labelled prompts)",
+    "covered": "missing details raised",
     "confidence": "confidence, mean",
+    "calibration_error": "expected calibration error of the confidence",
     "tokens": "pieces written, mean",
     "seconds_p50": "seconds, p50",
     "seconds_p95": "seconds, p95",
@@ -91,7 +94,7 @@ def page(report: Report, pictures: Mapping[str, str]) -> str:
 def calibration(outcomes: Sequence[Outcome], bins: int = 10) -> list[tuple[float, float, int]]:
     """For bins of equally many rewrites by confidence: mean confidence, share without problem or fault, how many."""
     done = [(outcome.rewrite.confidence, outcome) for outcome in outcomes if outcome.rewrite]
-    rated = sorted((confidence, not outcome.problems and not outcome.faults) for confidence, outcome in done)
+    rated = sorted((confidence, outcome.good) for confidence, outcome in done)
     cuts = [len(rated) * turn // bins for turn in range(bins + 1)]
     groups = [rated[start:end] for start, end in pairwise(cuts) if end > start]
     return [(fmean(x for x, _ in group), fmean(y for _, y in group), len(group)) for group in groups]

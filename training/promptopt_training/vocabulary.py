@@ -2,7 +2,10 @@
 
 import io
 import random
-from collections.abc import Callable, Iterable, Iterator
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import sentencepiece
@@ -18,6 +21,9 @@ from promptopt_training.records import Pair, read_pairs
 POINTERS = 128
 MASKS = 24
 LONGEST_LINE = 1000
+PHRASE_WORDS, LONGEST_PIECE, LONGEST_PART = 7, 60, 12
+RAREST, SEEDS = 4, 600_000
+SPACE = "▁"
 REWRITE, DENOISE = "<rewrite>", "<denoise>"
 TABLE = Table(
     prompt="<prompt>",
@@ -28,6 +34,8 @@ TABLE = Table(
     escape="<escape>",
 )
 _HOLE = "\ue000"
+_BREAK = re.compile(r"[\t\r\n]")
+_TOKEN = re.compile(r"\s?\w+(?:['’-]\w+)*|\s?[^\w\s]+|\s")
 
 
 def style_piece(style: str) -> str:
@@ -46,22 +54,22 @@ def control_pieces() -> list[str]:
 def frame_pieces() -> list[str]:
     """What the layouts put between the parts, each a piece of its own: headings, bullets, line breaks.
 
-    Each also without its last space, as it stands ahead of a pointer.
+    Without a last space, which belongs to the words that follow; and once more with the full stop that ends the line before.
     """
     hollow = Parts(_HOLE, _HOLE, _HOLE, (_HOLE,) * 6, (_HOLE,) * 6, _HOLE)
-    frames = {frame for layout in LAYOUTS.values() for frame in layout(hollow).split(_HOLE)}
+    frames = {frame.removesuffix(" ") for layout in LAYOUTS.values() for frame in layout(hollow).split(_HOLE)}
     kept = {frame for frame in frames if "\n" in frame or len(frame.split()) > 1}
-    return sorted(kept | {frame.removesuffix(" ") for frame in kept} | {"\n"})
+    return sorted(kept | {"." + frame for frame in kept if frame.startswith("\n")} | {"\n"})
 
 
 def spelled_lines(pairs: Iterable[Pair]) -> Iterator[str]:
-    """What the network has to spell of the rewrites: their lines without frames and without phrases of the prompt."""
+    """What the network has to spell of the rewrites: their lines, without frames and without the prompt."""
     frames = sorted(frame_pieces(), key=len, reverse=True)
     for pair in pairs:
-        rest = pair.rewrite.replace(pair.prompt, _HOLE)
+        rest = pair.rewrite.replace(pair.prompt, _HOLE).removesuffix(".")
         for frame in frames:
             rest = rest.replace(frame, _HOLE)
-        yield from (line for line in rest.split(_HOLE) if line)
+        yield from (line for line in rest.split(_HOLE) if line.strip())
 
 
 def read_words(prompts: Iterable[str]) -> Iterator[str]:
@@ -73,37 +81,67 @@ def read_words(prompts: Iterable[str]) -> Iterator[str]:
             position = unit.end
 
 
-def train_vocabulary(lines: Iterable[str], size: int, path: Path, log: Callable[[str], None] = print) -> None:
+def seed_pieces(lines: Iterable[str], words: Iterable[str]) -> dict[str, int]:
+    """The pieces a vocabulary is chosen from, with how often each occurs: phrases of whole words of the lines, parts of single words.
+
+    A phrase never ends within a word: pieces that do ("Decide wh", "ich part") are the ones a network puts together wrongly.
+    """
+    counts = Counter(lines)
+    found: Counter[str] = Counter()
+    singles = Counter(token for word in words for token in _TOKEN.findall(word))
+    for line, times in counts.items():
+        tokens = _TOKEN.findall(line)
+        singles.update(dict.fromkeys(tokens, times))
+        for start in range(len(tokens)):
+            for end in range(start + 2, min(start + PHRASE_WORDS, len(tokens)) + 1):
+                found["".join(tokens[start:end])] += times
+    for word, times in singles.items():
+        for start in range(len(word)):
+            for end in range(start + 2, min(start + LONGEST_PART, len(word)) + 1):
+                found[word[start:end]] += times
+        found[word] += times if len(word) > LONGEST_PART else 0
+    usual = (piece for piece in found.items() if piece[1] >= RAREST and 2 <= len(piece[0]) <= LONGEST_PIECE and not _BREAK.search(piece[0]))
+    return dict(sorted(usual, key=lambda piece: (-piece[1] * len(piece[0]), piece[0]))[:SEEDS])
+
+
+def train_vocabulary(lines: Sequence[str], words: Sequence[str], size: int, path: Path, log: Callable[[str], None] = print) -> None:
     """Trains a unigram vocabulary of `size` pieces with byte fallback and writes it to `path`. Raises InvalidInput for a bad size."""
     model = io.BytesIO()
-    try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines),
-            model_writer=model,
-            model_type="unigram",
-            vocab_size=size,
-            normalization_rule_name="identity",
-            add_dummy_prefix=False,
-            remove_extra_whitespaces=False,
-            split_by_whitespace=False,
-            split_digits=True,
-            max_sentencepiece_length=32,
-            byte_fallback=True,
-            character_coverage=0.9995,
-            input_sentence_size=400_000,
-            shuffle_input_sentence=True,
-            pad_id=0,
-            eos_id=1,
-            unk_id=2,
-            bos_id=-1,
-            control_symbols=control_pieces(),
-            user_defined_symbols=[frame.replace(" ", "▁") for frame in frame_pieces()],
-            num_threads=2,
-            minloglevel=1,
-        )
-    except RuntimeError as error:
-        reason = " ".join(str(error).split()).rsplit("] ", 1)[-1].rstrip(".")
-        raise InvalidInput(f"A vocabulary of {size} pieces cannot be trained: {reason}.", "Give another --size, or more pairs.") from error
+    with tempfile.TemporaryDirectory() as folder:
+        seeds = Path(folder) / "seeds.tsv"
+        rows = (f"{piece.replace(' ', SPACE)}\t{times}\n" for piece, times in seed_pieces(lines, words).items())
+        seeds.write_text("".join(rows), encoding="utf-8")
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter([*lines, *words]),
+                model_writer=model,
+                seed_sentencepieces_file=str(seeds),
+                model_type="unigram",
+                vocab_size=size,
+                normalization_rule_name="identity",
+                add_dummy_prefix=False,
+                remove_extra_whitespaces=False,
+                split_by_whitespace=False,
+                split_digits=True,
+                max_sentencepiece_length=LONGEST_PIECE,
+                byte_fallback=True,
+                character_coverage=0.9995,
+                input_sentence_size=400_000,
+                shuffle_input_sentence=True,
+                pad_id=0,
+                eos_id=1,
+                unk_id=2,
+                bos_id=-1,
+                control_symbols=control_pieces(),
+                user_defined_symbols=[frame.replace(" ", SPACE) for frame in frame_pieces()],
+                num_threads=2,
+                minloglevel=1,
+            )
+        except RuntimeError as error:
+            reason = " ".join(str(error).split()).rsplit("] ", 1)[-1].rstrip(".")
+            raise InvalidInput(
+                f"A vocabulary of {size} pieces cannot be trained: {reason}.", "Give another --size, or more pairs."
+            ) from error
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(model.getvalue())
     log(f"vocabulary of {size} pieces in {path}")
@@ -115,4 +153,4 @@ def vocabulary_from_pairs(options: VocabularyOptions, log: Callable[[str], None]
     lines = [line for line in spelled_lines(pairs) if len(line) < LONGEST_LINE]
     words = list(read_words(pair.prompt for pair in pairs if pair.prompt != pair.rewrite))
     random.Random(0).shuffle(words)
-    train_vocabulary([*lines, *words[: len(lines) // 2]], options.size, options.output, log)
+    train_vocabulary(lines, words[: len(lines) // 2], options.size, options.output, log)

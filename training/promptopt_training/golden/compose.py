@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from promptopt_training.golden.knowledge import Entry, Line
 from promptopt_training.golden.topic import topic
 
-TOPICAL_LINES = 2
+STEPS = 5
+_Usable = tuple[int, Line, str]
 
 
 @dataclass(frozen=True)
@@ -22,16 +23,19 @@ class Parts:
     goal: str
 
 
-def compose(prompt: str, entry: Entry) -> Parts:
-    """The content that `entry` gives for `prompt`: the same prompt always gives the same content."""
-    subject = topic(prompt)
+def compose(prompt: str, entry: Entry, subject: str | None = None) -> Parts:
+    """The content that `entry` gives for `prompt`: the same prompt always gives the same content.
+
+    `subject` is what the prompt is about where that is known, "" for nothing in particular; else `topic` finds it.
+    """
+    subject = topic(prompt) if subject is None else subject
     wanted = 4 if len(prompt.split()) <= 12 else 5
     return Parts(
         persona=_first(entry.personas, prompt, subject),
         context=_first(entry.contexts, prompt, subject),
         task=prompt,
-        constraints=_several(entry.constraints, prompt, subject, wanted),
-        steps=_several(entry.steps, prompt, subject, wanted),
+        constraints=_several(entry.constraints, prompt, subject, wanted, particular=3),
+        steps=_several(entry.steps, prompt, subject, STEPS, particular=2),
         goal=_first(entry.goals, prompt, subject),
     )
 
@@ -43,7 +47,7 @@ def fill(line: Line, prompt: str, subject: str | None) -> str | None:
         return None
     text = line.text
     if "{topic}" in text:
-        if subject is None:
+        if not subject:
             return None
         text = _put(text, "{topic}", subject)
     if "{match}" in text and said is not None:
@@ -67,13 +71,20 @@ def _first(lines: Sequence[Line], prompt: str, subject: str | None) -> str:
     return next(text for line in lines if (text := fill(line, prompt, subject)) is not None)
 
 
-def _several(lines: Sequence[Line], prompt: str, subject: str | None, wanted: int) -> tuple[str, ...]:
-    """About `wanted` lines in file order: conditional and topical ones first, at most two of each kind, then the general ones."""
+def _several(lines: Sequence[Line], prompt: str, subject: str | None, wanted: int, particular: int) -> tuple[str, ...]:
+    """`wanted` lines in file order: up to `particular` conditional and topical ones, then general ones from the first to the last."""
     usable = [(number, line, text) for number, line in enumerate(lines) if (text := fill(line, prompt, subject)) is not None]
     says = [item for item in usable if item[1].says is not None][:2]
-    lacks = [item for item in usable if item[1].lacks is not None and item[1].says is None][:2]
-    topical = [item for item in usable if "{topic}" in item[1].text and item not in says and item not in lacks][:1]
-    chosen = [*says, *topical, *lacks][: wanted - 1]
+    topical = [item for item in usable if "{topic}" in item[1].text and item not in says][:1]
+    lacks = [item for item in usable if item[1].lacks is not None and item not in says and item not in topical][:2]
+    chosen = [*says, *topical, *lacks][:particular]
     general = [item for item in usable if not item[1].conditional and "{topic}" not in item[1].text]
-    chosen += general[: wanted - len(chosen)]
+    chosen += _spread(general, wanted - len(chosen))
     return tuple(text for _, _, text in sorted(chosen, key=lambda item: item[0]))
+
+
+def _spread(items: Sequence[_Usable], count: int) -> list[_Usable]:
+    """`count` of the items, evenly from the first to the last; all of them where there are not more."""
+    if count >= len(items):
+        return list(items)
+    return [items[round(place * (len(items) - 1) / max(1, count - 1))] for place in range(count)]

@@ -1,8 +1,8 @@
 """The knowledge base of the golden rules: entries read from YAML and checked line by line."""
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -114,11 +114,14 @@ def parse_entry(raw: Mapping[str, Any], domain: str) -> Entry:
         for key, least in MINIMUM.items():
             if len(raw[key]) < least:
                 raise KnowledgeError(f"{key}: {len(raw[key])} lines, {least} needed")
+        for example in raw["examples"]:
+            if not isinstance(example, str):
+                raise KnowledgeError(f"an example is no text, it wants quotes: {example!r}")
         lines = {kind: tuple(parse_line(item, kind) for item in raw[kind]) for kind in LISTS}
         check_lists(lines)
     except KnowledgeError as error:
         raise KnowledgeError(f"{name}: {error}") from error
-    return Entry(name, raw["task"], tuple(str(item) for item in raw["examples"]), **lines)
+    return Entry(name, raw["task"], tuple(raw["examples"]), **lines)
 
 
 def check_lists(lines: Mapping[str, tuple[Line, ...]]) -> None:
@@ -145,8 +148,10 @@ def entries() -> Mapping[str, Entry]:
     for file in sorted(folder.iterdir(), key=lambda item: item.name):
         if not file.name.endswith(".yaml"):
             continue
+        domain = file.name.removesuffix(".yaml")
+        more = more_prompts(domain)
         for raw in yaml.safe_load(file.read_text(encoding="utf-8")):
-            entry = parse_entry(raw, file.name.removesuffix(".yaml"))
+            entry = with_prompts(parse_entry(raw, domain), more.pop(str(raw["id"]), []))
             if entry.name in found:
                 raise KnowledgeError(f"{entry.name}: the id is used twice")
             for line in all_lines(entry):
@@ -154,7 +159,26 @@ def entries() -> Mapping[str, Entry]:
                     raise KnowledgeError(f"{entry.name}: repeats a line of {seen[line.text]}: {line.text!r}")
                 seen[line.text] = entry.name
             found[entry.name] = entry
+        if more:
+            raise KnowledgeError(f"{domain}: prompts for unknown entries: {', '.join(sorted(more))}")
     return found
+
+
+def more_prompts(domain: str) -> dict[str, list[str]]:
+    """Further prompts for the entries of a domain by their id, from prompts/<domain>.yaml; none where there is no such file."""
+    file = resources.files(__package__).joinpath("prompts", f"{domain}.yaml")
+    return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def with_prompts(entry: Entry, prompts: Sequence[str]) -> Entry:
+    """The entry with more examples. Raises KnowledgeError for one that is no text or that it has already."""
+    examples = (*entry.examples, *prompts)
+    for prompt in prompts:
+        if not isinstance(prompt, str) or not prompt.strip():
+            raise KnowledgeError(f"{entry.name}: a prompt is no text: {prompt!r}")
+        if examples.count(prompt) > 1:
+            raise KnowledgeError(f"{entry.name}: a prompt stands twice: {prompt!r}")
+    return replace(entry, examples=examples)
 
 
 def all_lines(entry: Entry) -> Iterator[Line]:

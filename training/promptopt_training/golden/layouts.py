@@ -76,6 +76,39 @@ def capitals(parts: Parts) -> str:
     )
 
 
+def questions(parts: Parts) -> str:
+    """Headings that ask what the section answers."""
+    return (
+        f"What I want: {parts.task}\nWho should do it: {parts.persona}\nWhy: {parts.context}\n\n"
+        f"What to respect:\n{_bullets(parts.constraints)}\n\nHow to go about it:\n{_numbered(parts.steps)}\n\n"
+        f"How to know it is done: {parts.goal}"
+    )
+
+
+def bold(parts: Parts) -> str:
+    """Bold headings on lines of their own."""
+    return (
+        f"**Persona**\n{parts.persona}\n\n**Situation**\n{parts.context}\n\n**Request**\n{parts.task}\n\n"
+        f"**Rules**\n{_bullets(parts.constraints)}\n\n**Procedure**\n{_numbered(parts.steps)}\n\n**Success**\n{parts.goal}"
+    )
+
+
+def brackets(parts: Parts) -> str:
+    """Section names in square brackets."""
+    return (
+        f"[ROLE] {parts.persona}\n[GOAL] {parts.goal}\n[TASK] {parts.task}\n[CONTEXT] {parts.context}\n"
+        f"[STEPS]\n{_numbered(parts.steps)}\n[LIMITS]\n{_bullets(parts.constraints)}"
+    )
+
+
+def task_last(parts: Parts) -> str:
+    """Everything that prepares the task, then the task."""
+    return (
+        f"Role: {parts.persona}\nBackground: {parts.context}\n\nRequirements:\n{_bullets(parts.constraints, '+')}\n\n"
+        f"Method:\n{_numbered(parts.steps)}\n\nExpected result: {parts.goal}\n\nNow do this:\n{parts.task}"
+    )
+
+
 LAYOUTS: Mapping[str, Layout] = {
     "golden": golden,
     "markdown": markdown,
@@ -85,4 +118,8 @@ LAYOUTS: Mapping[str, Layout] = {
     "prose": prose,
     "checklist": checklist,
     "capitals": capitals,
+    "questions": questions,
+    "bold": bold,
+    "brackets": brackets,
+    "task_last": task_last,
 }
