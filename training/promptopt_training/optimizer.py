@@ -5,7 +5,9 @@ from typing import Any
 
 import torch
 
-_EMBEDDINGS = ("shared", "embed_tokens", "lm_head", "relative_attention_bias")
+EMBEDDING_RATE = 2.0
+"Embeddings have components of about 1, matrices of about 0.06; at the rate of the matrices they would hardly move."
+_EMBEDDINGS = ("shared", "embed_tokens", "lm_head")
 
 
 class MuonWithAdamW(torch.optim.Optimizer):
@@ -17,12 +19,16 @@ class MuonWithAdamW(torch.optim.Optimizer):
 
     def __init__(self, model: torch.nn.Module, learning_rate: float, weight_decay: float) -> None:
         matrices: list[torch.nn.Parameter] = []
+        embeddings: list[torch.nn.Parameter] = []
         rest: list[torch.nn.Parameter] = []
         for name, parameter in model.named_parameters():
-            inner = parameter.ndim == 2 and not any(part in name for part in _EMBEDDINGS)
-            (matrices if inner else rest).append(parameter)
+            if parameter.ndim != 2 or "relative_attention_bias" in name:
+                rest.append(parameter)
+            else:
+                (embeddings if any(part in name for part in _EMBEDDINGS) else matrices).append(parameter)
         muon = torch.optim.Muon(matrices, lr=learning_rate, momentum=0.95, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
-        adamw = torch.optim.AdamW(rest, lr=learning_rate, weight_decay=weight_decay)
+        groups = [{"params": embeddings, "lr": EMBEDDING_RATE * learning_rate, "weight_decay": 0.0}, {"params": rest, "weight_decay": 0.0}]
+        adamw = torch.optim.AdamW([group for group in groups if group["params"]], lr=learning_rate, betas=(0.9, 0.95))
         super().__init__([*muon.param_groups, *adamw.param_groups], {})
         self._parts = (muon, adamw)
 

@@ -85,6 +85,7 @@ class PretrainOptions:
     vocabulary: Path
     output_dir: Path
     max_steps: int
+    meaning_steps: int = 1100
     reading_steps: int = 300
     batch_tokens: int = 4000
     learning_rate: float = 1.5e-3
@@ -99,7 +100,8 @@ class PretrainOptions:
         "vocabulary": "The SentencePiece model.",
         "output_dir": "Checkpoints, metrics, loss plot; the finished base is in base below it.",
         "max_steps": "Optimizer steps on whole pairs.",
-        "reading_steps": "Steps on short lessons before: copying prompts, beginning rewrites.",
+        "meaning_steps": "Steps before, in which the encoder learns from a sentence embedding model; 0 leaves them out.",
+        "reading_steps": "Steps between, on short lessons: beginning rewrites, copying prompts.",
         "batch_tokens": "Pieces in a batch, read and written, padding counted.",
         "learning_rate": "Peak rate of AdamW, warmed up over 4 % of the steps, then falling along a cosine.",
         "save_steps": "Steps between checkpoints.",
@@ -111,6 +113,7 @@ class PretrainOptions:
 
     RULES: ClassVar[Mapping[str, Rule]] = {
         "max_steps": COUNT,
+        "meaning_steps": LIMIT,
         "reading_steps": COUNT,
         "batch_tokens": COUNT,
         "learning_rate": POSITIVE,

@@ -9,15 +9,18 @@ import torch
 from transformers import T5Config, T5ForConditionalGeneration, TrainingArguments, set_seed
 
 from promptopt.bundle import VOCABULARY
-from promptopt.codec import END, PAD
+from promptopt.codec import END, PAD, Codec
 from promptopt.errors import InvalidInput
 from promptopt.vocabulary import Vocabulary
 from promptopt_training.batches import batches_by_tokens
-from promptopt_training.corpus import Examples, encode_pretraining, reading_lessons, with_heads
+from promptopt_training.corpus import READ_LIMIT, Examples, encode_pretraining, reading_lessons, with_heads
+from promptopt_training.labels import sentence_embedder
+from promptopt_training.meaning import Lessons, learn_meaning, vectors_of
 from promptopt_training.optimizer import MuonWithAdamW
 from promptopt_training.options import PretrainOptions
 from promptopt_training.records import Pair, read_pairs
 from promptopt_training.trainer import can_use_bf16, claim, last_checkpoint, train
+from promptopt_training.vocabulary import REWRITE, TABLE
 
 VALIDATION = 400
 WARMUP = 60
@@ -81,10 +84,23 @@ def pretrain(options: PretrainOptions, log: Callable[[str], None] = print) -> Pa
     model = new_base(vocabulary, options)
     log(f"{model.num_parameters() / 1e6:.1f} M parameters")
     if last_checkpoint(options.output_dir) is None:
-        lessons, checks = (reading_lessons(part, vocabulary, options.seed) for part in (training, validation))
-        run_stage(model, lessons, checks, options, options.output_dir / "reading", options.reading_steps)
+        if options.meaning_steps:
+            folder = options.output_dir / "meaning"
+            lessons = meaning_lessons(options, vocabulary)
+            learn_meaning(model, lessons, folder, options.meaning_steps, options.learning_rate, WEIGHT_DECAY, options.seed)
+        heads, checks = (reading_lessons(part, vocabulary, options.seed) for part in (training, validation))
+        run_stage(model, heads, checks, options, options.output_dir / "reading", options.reading_steps)
     run_stage(model, with_heads(training, vocabulary), validation, options, options.output_dir, options.max_steps)
     return save_base(model, options)
+
+
+def meaning_lessons(options: PretrainOptions, vocabulary: Vocabulary) -> Lessons:
+    """Every prompt of the pairs once, as the network reads it, with the vector that the sentence embedding model gives it."""
+    pairs = read_pairs(options.data_path)
+    prompts = list(dict.fromkeys(pair.prompt for pair in pairs if pair.prompt != pair.rewrite))
+    codec = Codec(vocabulary, TABLE, [vocabulary.id(REWRITE)])
+    vectors = vectors_of(prompts, sentence_embedder(), options.output_dir / "meaning.npy")
+    return Lessons([codec.encode_prompt(prompt, READ_LIMIT) for prompt in prompts], vectors, options.batch_tokens, options.seed)
 
 
 def run_stage(
