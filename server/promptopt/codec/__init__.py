@@ -8,6 +8,7 @@ few (then one pointer means "this span"). Decoding puts the writer's own charact
 from promptopt.codec.codec import END, PAD, Codec
 from promptopt.codec.decoder import Decoder
 from promptopt.codec.phrases import capitalised, needs_space, prompt_place
+from promptopt.codec.plain import PlainCodec
 from promptopt.codec.table import Table
 
-__all__ = ["END", "PAD", "Codec", "Decoder", "Table", "capitalised", "needs_space", "prompt_place"]
+__all__ = ["END", "PAD", "Codec", "Decoder", "PlainCodec", "Table", "capitalised", "needs_space", "prompt_place"]

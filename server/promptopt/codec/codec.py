@@ -1,5 +1,6 @@
 """Encodes prompts and rewrites for one vocabulary, and decodes what the network wrote."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from promptopt.units import Unit, protected_spans, words_and_spans
 from promptopt.vocabulary import Vocabulary
 
 PAD, END = 0, 1
+_SUSPECT = re.compile(r"^ | $| (?=[ \n])|(?<=[ \n]) |[^ ]")  # T5 keeps single spaces between words only
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Codec:
         self.capital = vocabulary.id(table.capital)
         self.escape = vocabulary.id(table.escape)
         self.line_break = vocabulary.id(table.line_break) if table.line_break else None
+        self._survivors: dict[str, bool] = {}
         self.ordinals = {index: number for number, index in enumerate(self.pointers)}
 
     def units(self, prompt: str) -> list[Unit]:
@@ -142,8 +145,23 @@ class Codec:
             return ids
         if len(text) == 1:
             return [self.escape, *self.vocabulary.encode(f"{ord(text):x}"), self.escape]
-        middle = len(text) // 2
-        return self._text(text[:middle]) + self._text(text[middle:])
+        return [index for part in self._parts(text) for index in self._text(part)]
+
+    def _parts(self, text: str) -> list[str]:
+        """`text` cut around the characters that cannot be spelled, so that words stay whole; halved where no single one is to blame."""
+        parts, position = list[str](), 0
+        for match in _SUSPECT.finditer(text):
+            if not self._survives(match[0]):
+                parts += [text[position : match.start()], match[0]]
+                position = match.end()
+        parts = [part for part in [*parts, text[position:]] if part]
+        return parts if len(parts) > 1 else [text[: len(text) // 2], text[len(text) // 2 :]]
+
+    def _survives(self, character: str) -> bool:
+        """Whether the vocabulary can spell a character that stands alone."""
+        if character not in self._survivors:
+            self._survivors[character] = self.spelled(self.plain(character)) == character
+        return self._survivors[character]
 
 
 def _split(ids: Sequence[int], separator: int) -> Iterator[list[int]]:
