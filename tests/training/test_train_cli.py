@@ -15,7 +15,7 @@ import pytest
 from promptopt import __version__
 from promptopt.errors import BundleError, Cancelled, InvalidInput, PromptoptError, RewriteFailed
 from promptopt_training import cli
-from promptopt_training.options import DataOptions, EvaluateOptions, LoraOptions, PretrainOptions, VocabularyOptions
+from promptopt_training.options import DataOptions, EvaluateOptions, LoraOptions, PretrainOptions, PublishOptions, VocabularyOptions
 
 RECIPE = Path(__file__).parents[2] / "training" / "runs" / "mini.sh"
 KINDS: dict[str, type[Any]] = {
@@ -24,6 +24,7 @@ KINDS: dict[str, type[Any]] = {
     "pretrain": PretrainOptions,
     "lora": LoraOptions,
     "evaluate": EvaluateOptions,
+    "publish": PublishOptions,
 }
 NEEDED = {
     "data": [],
@@ -31,6 +32,7 @@ NEEDED = {
     "pretrain": ["--data_path", "p.jsonl", "--vocabulary", "s.model", "--output_dir", "o", "--max_steps", "9"],
     "lora": [],
     "evaluate": ["--prompts", "p.jsonl"],
+    "publish": ["owner/name"],
 }
 
 
@@ -63,8 +65,9 @@ def test_every_field_has_a_help_text_and_no_text_is_left_over(name: str) -> None
 def test_the_help_of_a_command_lists_every_field_in_both_spellings_with_its_text(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     shown = " ".join(help_of(name, capsys).split())
     for field in fields(KINDS[name]):
-        assert f"--{field.name}" in shown
-        assert f"--{field.name.replace('_', '-')}" in shown
+        positional = field.metadata.get("positional")
+        assert (field.name.upper() if positional else f"--{field.name}") in shown
+        assert positional or f"--{field.name.replace('_', '-')}" in shown
         assert " ".join(KINDS[name].HELP[field.name].split()) in shown
 
 
@@ -96,7 +99,7 @@ def test_without_flags_the_options_are_the_defaults_of_the_dataclass(name: str, 
 def test_the_flags_of_lora_reach_its_options(spelling: str, monkeypatch: pytest.MonkeyPatch) -> None:
     flags = (
         "--data_path d.json --base b --output_dir o --num_epochs 2 --learning_rate 1e-4 --batch_size 16 --rank 4 "
-        "--lora_alpha 8 --target_modules q k v --style mine --validation_share 0.2 --seed 7"
+        "--lora_alpha 8 --target_modules q k v --style mine --validation_share 0.2 --patience 3 --save_steps 9 --seed 7"
     ).split()
     given = [flag.replace("_", spelling) if flag.startswith("--") else flag for flag in flags]
     assert reached(monkeypatch, "lora", *given) == LoraOptions(
@@ -111,6 +114,8 @@ def test_the_flags_of_lora_reach_its_options(spelling: str, monkeypatch: pytest.
         target_modules=("q", "k", "v"),
         style="mine",
         validation_share=0.2,
+        patience=3,
+        save_steps=9,
         seed=7,
     )
 
@@ -147,6 +152,12 @@ def test_the_flags_of_evaluate_reach_its_options(monkeypatch: pytest.MonkeyPatch
     flags = "--adapter mine --report r --limit 4".split()
     expected = EvaluateOptions(prompts=Path("p.jsonl"), adapter="mine", report=Path("r"), limit=4)
     assert reached(monkeypatch, "evaluate", *flags) == expected
+
+
+def test_the_flags_of_publish_reach_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    flags = "--adapter-path a --revision v2 --private --dry_run".split()
+    expected = PublishOptions(repository="owner/name", adapter_path=Path("a"), revision="v2", private=True, dry_run=True)
+    assert reached(monkeypatch, "publish", *flags) == expected
 
 
 def failing(error: BaseException) -> Callable[[Any], None]:
