@@ -61,7 +61,7 @@ def their_adapter(folder: Path, base: Path, kind: str) -> Path:
 def their_ids(base: Path, adapter: Path, source: list[int], limit: int) -> list[int]:
     """What plain peft code writes, greedily."""
     model = peft.PeftModel.from_pretrained(T5ForConditionalGeneration.from_pretrained(base), adapter).eval()
-    return model.generate(input_ids=torch.tensor([source]), do_sample=False, max_new_tokens=limit)[0, 1:].tolist()
+    return model.generate(input_ids=torch.tensor([source]), do_sample=False, use_cache=False, max_new_tokens=limit)[0, 1:].tolist()
 
 
 def test_a_stream_is_the_likeliest_pieces_with_their_probabilities(tied: Bundle, running: ReferenceEngine) -> None:

@@ -25,7 +25,7 @@ from promptopt_training.lora import adapted, count_parameters, train_lora
 from promptopt_training.options import LoraOptions
 from promptopt_training.records import Pair, write_pairs
 
-STEPS = 400
+STEPS = 500
 
 
 def flan_base(folder: Path, pairs: list[Pair], pieces: int) -> Path:
@@ -34,7 +34,7 @@ def flan_base(folder: Path, pairs: list[Pair], pieces: int) -> Path:
     t5_vocabulary(folder / "spiece.model", [line for pair in pairs for line in pair.rewrite.split("\n")] * 3, pieces)
     torch.manual_seed(0)
     config = T5Config(
-        vocab_size=pieces + SENTINELS + 28, d_model=64, d_kv=32, num_heads=2, d_ff=128, num_layers=1, num_decoder_layers=2,
+        vocab_size=pieces + SENTINELS + 28, d_model=64, d_kv=32, num_heads=2, d_ff=128, num_layers=1, num_decoder_layers=1,
         feed_forward_proj="gated-gelu", dropout_rate=0.0, pad_token_id=0, eos_token_id=1, decoder_start_token_id=0,
     )  # fmt: skip
     T5ForConditionalGeneration(config).save_pretrained(folder)
@@ -56,12 +56,14 @@ def overfitted(base: Path, pairs: list[Pair]) -> None:
     torch.manual_seed(1)
     model = T5ForConditionalGeneration.from_pretrained(base)
     batch: dict[str, Any] = padded([batches_by_size(encode_pairs(pairs, find_base(str(base)).codec(), 512, 512), 10, 0)[0]])
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3, weight_decay=0.0)
+    written = batch["labels"] != -100
     for _ in range(STEPS):
-        loss = model(**batch).loss
-        if float(loss) < 0.01:
+        output = model(**batch)
+        known = bool((output.logits.argmax(-1) == batch["labels"])[written].all())
+        if known and float(output.loss) < 0.05:
             break
-        loss.backward()
+        output.loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()

@@ -13,9 +13,9 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import OfflineModeIsEnabled
 from safetensors.numpy import save_file
 
-from promptopt.errors import BundleError, InvalidInput
+from promptopt.errors import BundleError, HubError, InvalidInput
 from promptopt_training import cli, hub
-from promptopt_training.hub import HubError, fetched_base
+from promptopt_training.hub import fetched_base
 from promptopt_training.options import PublishOptions
 from promptopt_training.publish import publish
 

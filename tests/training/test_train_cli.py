@@ -74,7 +74,7 @@ def test_the_help_of_a_command_lists_every_field_in_both_spellings_with_its_text
 def test_the_help_tells_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     shown = " ".join(help_of("lora", capsys).split())
     assert "Times through the pairs. (default: 5)" in shown
-    assert "Projections that get an update. (default: q v)" in shown
+    assert "Projections that get an update; all of a T5's: q k v o wi_0 wi_1 wo. (default: q v)" in shown
     assert "(default: checkpoints/lora_model)" in shown
 
 

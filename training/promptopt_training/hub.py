@@ -9,18 +9,11 @@ from huggingface_hub import CommitOperationAdd, HfApi, get_token, snapshot_downl
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
 from promptopt.bundle import VOCABULARY
-from promptopt.errors import PromptoptError
+from promptopt.errors import HubError
 
 BASE_PATTERNS = ("config.json", "generation_config.json", VOCABULARY, "*.safetensors")
 _UNREACHABLE = cast(type[Exception], HfHubHTTPError.__mro__[1])  # the client's HTTP library is another one in each of its major versions
 _LOGIN = "Log in first: hf auth login"
-
-
-class HubError(PromptoptError):
-    """The Hub cannot be reached, or does not do what it was asked."""
-
-    code = "hub"
-    exit_status = 3
 
 
 def fetched_base(repository: str, revision: str | None) -> Path:
@@ -68,7 +61,10 @@ def _refused(name: str, error: HfHubHTTPError) -> HubError:
     if status == 401:
         return HubError(f"The Hub does not know {name}, or not you (401).", f"Check the name. {_LOGIN}")
     if status == 403:
-        return HubError(f"You are not allowed to do this with {name} (403).", "Ask its owner, or log in with a token that may write.")
+        return HubError(
+            f"You are not allowed to do this with {name} (403).",
+            f"Ask its owner for access. {_LOGIN}",
+        )
     if status == 404:
         return HubError(f"The Hub has no {name} (404).", "Check the name and the revision.")
     return HubError(f"The Hub did not do what it was asked for {name} ({status}).", "Try again later.")

@@ -95,6 +95,10 @@ class _Chooser(LogitsProcessor):
         only.scatter_(1, chosen.to(scores.device)[:, None], 0.0)
         return only  # type: ignore[return-value]
 
+    def __deepcopy__(self, memo: Any) -> "_Chooser":
+        """Itself: peft copies what it hands on to prompt tuning, and tokens told to a copy would be lost."""
+        return self
+
     def _chosen(self, log_probs: torch.Tensor) -> torch.Tensor:
         if not self._decoding.temperature:
             return log_probs.argmax(-1)
@@ -108,6 +112,10 @@ class _Stopped(StoppingCriteria):
 
     def __init__(self, stops: Sequence[threading.Event]) -> None:
         self._stops = stops
+
+    def __deepcopy__(self, memo: Any) -> "_Stopped":
+        """Itself, for the same reason."""
+        return self
 
     def __call__(self, input_ids: torch.LongTensor, scores: Any, **given: Any) -> torch.BoolTensor:
         """One truth value for each row."""
@@ -131,6 +139,7 @@ def _loaded(bundle: Bundle, device: torch.device) -> Any:
             bundle.base, dtype=dtype, local_files_only=True, use_safetensors=True
         )
         base.generation_config = _plain_search()
+        base.config.num_layers = max(base.config.num_layers, base.config.num_decoder_layers)  # generate sizes its cache by num_layers
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message="Found missing adapter keys")
             model = peft.PeftModel.from_pretrained(base, str(bundle.adapter), local_files_only=True)
