@@ -36,7 +36,7 @@ def make_base(folder: Path, pairs: list[Pair]) -> Path:
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=(line for pair in pairs for line in pair.rewrite.split("\n")),
         model_prefix=str(folder / "spiece"), model_type="unigram", vocab_size=3000, hard_vocab_limit=False,
-        normalization_rule_name="nmt_nfkc", pad_id=0, eos_id=1, unk_id=2, bos_id=-1, minloglevel=2,
+        normalization_rule_name="nmt_nfkc", character_coverage=1.0, pad_id=0, eos_id=1, unk_id=2, bos_id=-1, minloglevel=2,
     )  # fmt: skip
     with torch.device("meta"):
         model = T5ForConditionalGeneration(SHAPE)

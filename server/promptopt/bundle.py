@@ -15,7 +15,6 @@ FORMAT = 1
 PLAIN_LIMIT, PLAIN_TEMPERATURE = 512, 0.7
 MANIFEST = "promptopt.json"
 PEFT_FILES = ("adapter_config.json", "adapter_model.safetensors")
-ADAPTER_FILES = (*PEFT_FILES, MANIFEST)
 VOCABULARY = "spiece.model"
 WEIGHTS = "model.safetensors"
 BASE_FILES = ("config.json", WEIGHTS, VOCABULARY)

@@ -21,7 +21,7 @@ from promptopt_training.bases import FLAN_TABLE, SENTINELS, T5, find_base
 from promptopt_training.batches import batches_by_size, padded
 from promptopt_training.corpus import encode_pairs
 from promptopt_training.data import golden_pairs
-from promptopt_training.lora import adapted, count_parameters, train_lora
+from promptopt_training.lora import adapted, count_parameters, lora_config, train_lora
 from promptopt_training.options import LoraOptions
 from promptopt_training.records import Pair, write_pairs
 
@@ -61,7 +61,7 @@ def overfitted(base: Path, pairs: list[Pair]) -> None:
     for _ in range(STEPS):
         output = model(**batch)
         known = bool((output.logits.argmax(-1) == batch["labels"])[written].all())
-        if known and float(output.loss) < 0.05:
+        if known and output.loss.item() < 0.05:
             break
         output.loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -70,7 +70,19 @@ def overfitted(base: Path, pairs: list[Pair]) -> None:
     model.save_pretrained(base)
 
 
+@pytest.mark.parametrize(("changes", "trainable"), [({}, 1_769_472), ({"rank": 8}, 884_736)])
+def test_so_many_parameters_train_on_the_full_shape(changes: dict[str, Any], trainable: int) -> None:
+    with torch.device("meta"):
+        config = T5Config(
+            vocab_size=32128, d_model=768, d_kv=64, num_heads=12, d_ff=2048, num_layers=12, num_decoder_layers=12,
+            feed_forward_proj="gated-gelu", pad_token_id=0, eos_token_id=1, decoder_start_token_id=0,
+        )  # fmt: skip
+        model = peft.get_peft_model(T5ForConditionalGeneration(config), lora_config(LoraOptions(**changes)))
+    assert count_parameters(model)[0] == trainable
+
+
 @pytest.mark.model
+@pytest.mark.timeout(900)
 def test_ten_golden_pairs_learned_by_heart_come_out_exactly(tmp_path: Path) -> None:
     pairs = hard_pairs()
     base = flan_base(tmp_path / "base", pairs, 800)

@@ -71,20 +71,24 @@ def adapted(base: Path, options: LoraOptions) -> PeftModel:
     """The base with fresh LoRA updates, everything else frozen, in float32. Raises InvalidInput for targets that the base lacks."""
     set_seed(options.seed)
     model = T5ForConditionalGeneration.from_pretrained(base, dtype=torch.float32, local_files_only=True, use_safetensors=True)
-    config = LoraConfig(
-        task_type="SEQ_2_SEQ_LM",
-        r=options.rank,
-        lora_alpha=options.lora_alpha,
-        target_modules=list(options.target_modules),
-    )
     try:
-        wrapped = get_peft_model(model, config)
+        wrapped = get_peft_model(model, lora_config(options))
     except ValueError as error:
         known = sorted({name.split(".")[-1] for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)})
         raise InvalidInput(
             f"The base has no projections for --target_modules {' '.join(options.target_modules)}.", f"It has {', '.join(known)}."
         ) from error
     return wrapped
+
+
+def lora_config(options: LoraOptions) -> LoraConfig:
+    """The updates in peft's terms."""
+    return LoraConfig(
+        task_type="SEQ_2_SEQ_LM",
+        r=options.rank,
+        lora_alpha=options.lora_alpha,
+        target_modules=list(options.target_modules),
+    )
 
 
 def count_parameters(model: torch.nn.Module) -> tuple[int, int]:

@@ -51,8 +51,8 @@ class SaveEvery(TrainerCallback):
         self._steps = steps
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Asks for one when it is time."""
-        if state.global_step % self._steps == 0:
+        """Asks for one when it is time; at the end of an epoch that comes by itself, after the evaluation that belongs to it."""
+        if state.global_step % self._steps == 0 and not float(state.epoch or 0).is_integer():
             control.should_save = True
 
 

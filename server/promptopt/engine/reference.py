@@ -133,6 +133,7 @@ def _plain_search(**limits: int) -> GenerationConfig:
 
 def _loaded(bundle: Bundle, device: torch.device) -> Any:
     """The base with the adapter on it. Raises BundleError when they cannot be read or do not fit."""
+    transformers.utils.logging.disable_progress_bar()
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     try:
         base: Any = transformers.T5ForConditionalGeneration.from_pretrained(
@@ -141,6 +142,7 @@ def _loaded(bundle: Bundle, device: torch.device) -> Any:
         base.generation_config = _plain_search()
         base.config.num_layers = max(base.config.num_layers, base.config.num_decoder_layers)  # generate sizes its cache by num_layers
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft's calls of transformers
             warnings.filterwarnings("error", message="Found missing adapter keys")
             model = peft.PeftModel.from_pretrained(base, str(bundle.adapter), local_files_only=True)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError, UserWarning) as error:
