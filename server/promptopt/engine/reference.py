@@ -133,7 +133,7 @@ def _plain_search(**limits: int) -> GenerationConfig:
 
 def _loaded(bundle: Bundle, device: torch.device) -> Any:
     """The base with the adapter on it. Raises BundleError when they cannot be read or do not fit."""
-    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     try:
         base: Any = transformers.T5ForConditionalGeneration.from_pretrained(
