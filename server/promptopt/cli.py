@@ -12,7 +12,7 @@ from pathlib import Path
 from promptopt import __version__
 from promptopt.errors import Cancelled, InvalidInput, PromptoptError
 from promptopt.files import read_text
-from promptopt.settings import Settings, parse_settings
+from promptopt.settings import ENGINES, Settings, parse_settings
 
 EPILOG = """\
 examples:
@@ -59,6 +59,12 @@ def parser() -> argparse.ArgumentParser:
         help="built-in adapter or adapter folder (default: %(default)s)",
     )  # fmt: skip
     optimize.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default=Settings().engine,
+        help="what runs the network; reference needs the extra torch (default: %(default)s)",
+    )
+    optimize.add_argument(
         "--threads", type=_threads, default=Settings().threads, metavar="N", help="processor threads; 0 chooses (default)"
     )
     return root
@@ -94,7 +100,7 @@ def optimize(options: argparse.Namespace) -> int:
 
     if options.output and not options.batch:
         raise InvalidInput("--output belongs to --batch.", "Without it the result goes to standard output.")
-    optimizer = Optimizer(Settings(adapter=options.adapter, threads=options.threads))
+    optimizer = Optimizer(Settings(adapter=options.adapter, engine=options.engine, threads=options.threads))
     if options.batch:
         from promptopt.batch import rewrite_file
 

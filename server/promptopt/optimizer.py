@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from promptopt.bundle import Calibration
-from promptopt.codec import END, Decoder
+from promptopt.codec import END
 from promptopt.engine.loader import Model, load_model
 from promptopt.engine.protocol import Decoding, Token
 from promptopt.errors import Cancelled, InvalidInput, RewriteFailed
@@ -99,7 +99,7 @@ class Optimizer:
             model = self._load()
             decoding = Decoding(model.manifest.write_limit, temperature, seed=seed)
             source = model.codec.encode_prompt(prompt, model.manifest.read_limit)
-            decoder = Decoder(model.codec, prompt)
+            decoder = model.codec.decoder(prompt)
             tokens: list[Token] = []
             for token in model.engine.stream(source, decoding, stop):
                 tokens.append(token)

@@ -12,6 +12,9 @@ class Settings:
     adapter: str = "golden"
     "Which adapter writes: the name of a built-in one, or the folder of your own."
 
+    engine: str = "auto"
+    "What runs the network: compiled (CPU), reference (PyTorch, on a GPU too), or auto: reference for what compiled cannot run."
+
     threads: int = 0
     "Processor threads for the network; 0 chooses what suits its size."
 
@@ -19,9 +22,11 @@ class Settings:
     "What the language server logs: error, warning, info or debug. Prompts are never logged."
 
 
+ENGINES = ("auto", "compiled", "reference")
 LOG_LEVELS = ("error", "warning", "info", "debug")
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "adapter": (lambda value: bool(value.strip()), "a name or a folder"),
+    "engine": (lambda value: value in ENGINES, f"one of {', '.join(ENGINES)}"),
     "threads": (lambda value: 0 <= value <= 256, "between 0 and 256"),
     "log_level": (lambda value: value in LOG_LEVELS, f"one of {', '.join(LOG_LEVELS)}"),
 }

@@ -9,7 +9,7 @@ from promptopt.settings import Settings, camel_case, parse_settings
 
 
 def test_the_defaults() -> None:
-    assert Settings() == Settings(adapter="golden", threads=0, log_level="warning")
+    assert Settings() == Settings(adapter="golden", engine="auto", threads=0, log_level="warning")
 
 
 @pytest.mark.parametrize(("name", "camel"), [("adapter", "adapter"), ("log_level", "logLevel"), ("a_b_c", "aBC")])
@@ -18,11 +18,11 @@ def test_camel_case(name: str, camel: str) -> None:
 
 
 def test_every_setting_is_read_by_its_camel_case_name() -> None:
-    assert parse_settings({"adapter": "./mine", "threads": 3, "logLevel": "debug"}) == (
-        Settings(adapter="./mine", threads=3, log_level="debug"),
+    assert parse_settings({"adapter": "./mine", "engine": "reference", "threads": 3, "logLevel": "debug"}) == (
+        Settings(adapter="./mine", engine="reference", threads=3, log_level="debug"),
         [],
     )
-    assert {camel_case(field.name) for field in fields(Settings)} == {"adapter", "threads", "logLevel"}
+    assert {camel_case(field.name) for field in fields(Settings)} == {"adapter", "engine", "threads", "logLevel"}
 
 
 def test_what_is_not_set_stays_as_it_was() -> None:
@@ -50,7 +50,7 @@ def test_what_is_no_object_is_ignored_and_reported(data: Any) -> None:
 def test_an_unknown_key_is_reported_with_the_known_ones(key: str) -> None:
     settings, problems = parse_settings({key: "debug", "threads": 1})
     assert settings == Settings(threads=1)
-    assert problems == [f"promptopt.{key} is no setting; known are adapter, logLevel, threads."]
+    assert problems == [f"promptopt.{key} is no setting; known are adapter, engine, logLevel, threads."]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,7 @@ def test_an_unknown_key_is_reported_with_the_known_ones(key: str) -> None:
         ("adapter", ["a"], "promptopt.adapter should be of type str, not ['a']; 'base' is used."),
         ("adapter", " ", "promptopt.adapter should be a name or a folder, not ' '; 'base' is used."),
         ("adapter", "", "promptopt.adapter should be a name or a folder, not ''; 'base' is used."),
+        ("engine", "gpu", "promptopt.engine should be one of auto, compiled, reference, not 'gpu'; 'auto' is used."),
         ("threads", "3", "promptopt.threads should be of type int, not '3'; 7 is used."),
         ("threads", 1.5, "promptopt.threads should be of type int, not 1.5; 7 is used."),
         ("threads", True, "promptopt.threads should be of type int, not True; 7 is used."),

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from promptopt.bundle import BASE_FILES, PEFT_FILES, WEIGHTS, Bundle, Manifest, load_bundle
-from promptopt.codec import Codec
+from promptopt.bundle import BASE_FILES, PEFT_FILES, WEIGHTS, Bundle, Manifest, load_bundle, read_json
+from promptopt.codec import Codec, PlainCodec
 from promptopt.engine.protocol import Engine
+from promptopt.engine.weights import is_plain_lora
 from promptopt.errors import BundleError
 from promptopt.files import sha256
 from promptopt.settings import Settings
+from promptopt.vocabulary import Vocabulary
 
 COMPILER = 1
 QUANTIZATION = "int8"
@@ -27,17 +29,36 @@ class Model:
     """All that a rewrite needs: what the adapter says of itself, its codec, and the network."""
 
     manifest: Manifest
-    codec: Codec
+    codec: Codec | PlainCodec
     engine: Engine
 
 
 def load_model(settings: Settings) -> Model:
-    """The adapter that the settings name, on the CPU engine; compiled first where that was not done yet. Raises BundleError."""
-    from promptopt.engine.compiled import CompiledEngine
-
+    """The adapter that the settings name, on the engine that they ask for. Raises BundleError."""
     bundle = load_bundle(settings.adapter)
     codec = bundle.codec()
-    return Model(bundle.manifest, codec, CompiledEngine(compiled_folder(bundle), codec.vocabulary, settings.threads))
+    return Model(bundle.manifest, codec, _engine(settings, bundle, codec.vocabulary))
+
+
+def _engine(settings: Settings, bundle: Bundle, vocabulary: Vocabulary) -> Engine:
+    automatic = settings.engine == "auto"
+    if settings.engine == "reference" or (automatic and not is_plain_lora(read_json(bundle.adapter / PEFT_FILES[0]))):
+        return _reference_engine(settings, bundle)
+    from promptopt.engine.compiled import CompiledEngine
+
+    return CompiledEngine(compiled_folder(bundle), vocabulary, settings.threads)
+
+
+def _reference_engine(settings: Settings, bundle: Bundle) -> Engine:
+    try:
+        from promptopt.engine.reference import ReferenceEngine
+    except ModuleNotFoundError as error:
+        raise BundleError(
+            f"The engine reference, which the adapter {bundle.name!r} is to run on, needs {error.name}, which is not installed.",
+            'Install it with: pip install "promptopt[torch]"',
+        ) from error
+    check_base(bundle)
+    return ReferenceEngine(bundle, settings.threads)
 
 
 def cache_folder() -> Path:

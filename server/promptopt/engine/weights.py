@@ -45,6 +45,11 @@ def merge_adapter(weights: Weights, adapter: Weights, config: Mapping[str, Any])
     return merged
 
 
+def is_plain_lora(config: Mapping[str, Any]) -> bool:
+    """Whether an adapter of this configuration is of the kind that can be merged here."""
+    return config.get("peft_type") == "LORA" and not any(config.get(option) for option in ("use_dora", *_CHANGING))
+
+
 def _scale(config: Mapping[str, Any]) -> float:
     kind = "DoRA" if config.get("use_dora") else config.get("peft_type")
     if kind != "LORA":
