@@ -8,9 +8,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
-from promptopt.bundle import BASE_FILES, PEFT_FILES, WEIGHTS, Bundle, Manifest, load_bundle
+from promptopt.adapters.cache import cache_folder
+from promptopt.adapters.locate import access_for, locate
+from promptopt.bundle import BASE_FILES, PEFT_FILES, WEIGHTS, Bundle, Manifest
 from promptopt.codec import Codec
 from promptopt.engine.protocol import Engine
 from promptopt.errors import BundleError
@@ -32,17 +32,15 @@ class Model:
 
 
 def load_model(settings: Settings) -> Model:
-    """The adapter that the settings name, on the CPU engine; compiled first where that was not done yet. Raises BundleError."""
+    """The adapter that the settings name, on the CPU engine; fetched and compiled first where that was not done yet.
+
+    Raises BundleError.
+    """
     from promptopt.engine.compiled import CompiledEngine
 
-    bundle = load_bundle(settings.adapter)
+    bundle = locate(settings.adapter, access_for(settings)).bundle()
     codec = bundle.codec()
     return Model(bundle.manifest, codec, CompiledEngine(compiled_folder(bundle), codec.vocabulary, settings.threads))
-
-
-def cache_folder() -> Path:
-    """Where compiled models are kept."""
-    return user_cache_path("promptopt", appauthor=False)
 
 
 def compiled_folder(bundle: Bundle, cache: Path | None = None) -> Path:
@@ -85,7 +83,8 @@ def check_base(bundle: Bundle) -> None:
 
 def _compile(bundle: Bundle, folder: Path) -> None:
     """Runs the compiler; -P keeps the current folder, which may be anybody's project, from being imported."""
-    command = [sys.executable, "-P", "-m", "promptopt.engine.compiler", str(bundle.adapter), str(folder), QUANTIZATION]
+    arguments = [bundle.name, str(bundle.adapter), str(bundle.base), str(folder), QUANTIZATION]
+    command = [sys.executable, "-P", "-m", "promptopt.engine.process", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0 or not (folder / _COMPLETE).is_file():
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
