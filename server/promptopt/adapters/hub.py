@@ -26,7 +26,7 @@ TIMEOUT = 10.0
 WAITS = (1.0, 2.0, 4.0)
 "Seconds before each further try at a file; tries that brought bytes do not count."
 LONGEST_WAIT = 30.0
-_CHUNK = 1 << 16
+_BLOCK = 1 << 20
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
 _AGENT = {"user-agent": f"promptopt/{__version__}"}
 
@@ -52,7 +52,7 @@ class RemoteFile:
             if self.sha256:
                 return hashlib.file_digest(file, "sha256").hexdigest() == self.sha256
             git = hashlib.sha1(b"blob %d\0" % self.size, usedforsecurity=False)
-            while chunk := file.read(_CHUNK):
+            while chunk := file.read(_BLOCK):
                 git.update(chunk)
             return self.blob is None or git.hexdigest() == self.blob
 
@@ -126,7 +126,7 @@ def _stream(reference: Reference, commit: str, file: RemoteFile, path: Path, rep
         resumed = response.status_code == 206 and response.headers.get("content-range", "").startswith(f"bytes {done}-")
         with path.open("ab" if resumed else "wb") as target:
             done = done if resumed else 0
-            for chunk in response.iter_bytes(_CHUNK):
+            for chunk in response.iter_bytes():
                 if stop.is_set():
                     raise Cancelled(f"Fetching {reference} was cancelled.", "The next try goes on where this one stopped.")
                 target.write(chunk)
