@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from promptopt import __version__
-from promptopt.commands import adapters
+from promptopt.commands import adapters, doctor
 from promptopt.errors import Cancelled, InvalidInput, PromptoptError
 from promptopt.files import read_text
 from promptopt.settings import Settings, parse_settings
@@ -26,6 +26,7 @@ examples:
 
 exit status:
   0    done
+  1    the doctor found something to look at
   2    the prompt, a file or an option is not usable
   3    a model is missing or damaged
   4    the network wrote nothing acceptable (in a batch: for at least one row)
@@ -65,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     )
     optimize.set_defaults(run=run_optimize)
     adapters.add(commands)
+    doctor.add(commands)
     return root
 
 
