@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Never
 
 from promptopt.adapters.access import Fetched
 
@@ -15,7 +16,7 @@ def bytes_bar() -> Iterator[Callable[[Fetched], None]]:
         return
     from tqdm import tqdm
 
-    bars: dict[str, tqdm[None]] = {}
+    bars: dict[str, tqdm[Never]] = {}
     with ExitStack() as open_bars:
 
         def show(fetched: Fetched) -> None:
