@@ -5,7 +5,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -38,11 +38,12 @@ class Finding:
 def examine(
     settings: Settings, optimizer: Optimizer | None = None, reach: Callable[[], str] | None = None, cache: Path | None = None
 ) -> list[Finding]:
-    """All findings, in the order in which a reader wants them. Downloads nothing.
+    """All findings, in the order in which a reader wants them.
 
+    optimizer: one that runs already; without it one is made that downloads nothing.
     reach: says why the Hub cannot be reached, empty when it can; asked only where the settings allow a network.
     """
-    optimizer, cache = optimizer or Optimizer(settings), cache or cache_folder()
+    optimizer, cache = optimizer or Optimizer(replace(settings, offline=True)), cache or cache_folder()
     return [
         Finding("promptopt", f"{__version__}, Python {platform.python_version()}, {platform.platform()}"),
         Finding("packages", ", ".join(_versions(_PACKAGES))),
@@ -96,9 +97,7 @@ def _where(name: str, place: Place) -> str:
 
 
 def _rewrite(optimizer: Optimizer) -> Iterator[Finding]:
-    """The engine, and one timed rewrite on it; of what is on this machine."""
-    offline = Settings(**{**asdict(optimizer.settings), "offline": True})
-    optimizer.settings = offline
+    """The engine, and one timed rewrite on it."""
     try:
         engine = optimizer.load().engine.name
     except PromptoptError as error:

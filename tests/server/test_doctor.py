@@ -51,12 +51,24 @@ def test_a_missing_adapter_is_named_with_the_next_step(tmp_path: Path) -> None:
 
 def test_a_model_that_does_not_load_is_named(tmp_path: Path) -> None:
     def fail(settings: Settings) -> NoReturn:
-        assert settings.offline
         raise BundleError("It is damaged.", "Mend it.")
 
     findings = found(tmp_path, optimizer=Optimizer(Settings(), fail))
     assert findings["engine"] == Finding("engine", "not loaded", "It is damaged.", "Mend it.")
     assert "rewrite" not in findings
+
+
+def test_nothing_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Settings] = []
+
+    def remembered(settings: Settings) -> Optimizer:
+        made.append(settings)
+        return Optimizer(settings, lambda _: fake_model())
+
+    monkeypatch.setattr(doctor, "Optimizer", remembered)
+    findings = examine(Settings(adapter="a/b", threads=3), reach=lambda: "", cache=tmp_path)
+    assert made == [Settings(adapter="a/b", threads=3, offline=True)]
+    assert findings[2].problem == "a/b is not in the cache, and offline mode is on."
 
 
 def test_a_rewrite_that_fails_is_named(tmp_path: Path) -> None:

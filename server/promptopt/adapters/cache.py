@@ -5,6 +5,7 @@ hub/owner/name/partial-<commit>/     a download under way or interrupted
 hub/.locks/owner--name               held while one process writes there
 """
 
+import errno
 import json
 import os
 import shutil
@@ -116,21 +117,21 @@ class Cache:
 
     @contextmanager
     def lock(self, id: str, check: Callable[[], None]) -> Iterator[None]:
-        """Holds off other processes that would write there; `check` is called while waiting and may raise."""
+        """Holds off other processes that would write there; `check` is called while waiting and may raise.
+
+        What the disk refuses in the block is raised as BundleError.
+        """
         locks = self.home / ".locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(locks / id.replace("/", "--"))
-        while True:
-            check()
-            try:
-                lock.acquire(timeout=_POLL)
-                break
-            except Timeout:
-                continue
         try:
-            yield
-        finally:
-            lock.release()
+            locks.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(locks / id.replace("/", "--"))
+            _acquire(lock, check)
+            try:
+                yield
+            finally:
+                lock.release()
+        except OSError as error:
+            raise _unwritable(self.home, error) from error
 
     def publish(self, id: str, commit: str) -> Path:
         """Moves the gathered files, index among them, to their place; something unusable there makes way. Returns the place."""
@@ -153,6 +154,28 @@ class Cache:
                 shutil.rmtree(left, ignore_errors=True)
 
 
+def _acquire(lock: FileLock, check: Callable[[], None]) -> None:
+    while True:
+        check()
+        try:
+            lock.acquire(timeout=_POLL)
+            return
+        except Timeout:
+            continue
+
+
+def _unwritable(home: Path, error: OSError) -> BundleError:
+    if error.errno == errno.ENOSPC:
+        return BundleError(
+            f"The disk of the cache {home} is full ({error.strerror}).",
+            "Free some space and run the command again; it goes on where it stopped.",
+        )
+    return BundleError(
+        f"The cache {home} cannot be written ({error.strerror or error}).",
+        "Make the folder writable; what is in it already can be used all the same.",
+    )
+
+
 def cache_folder() -> Path:
     """Where everything that can be fetched or made again is kept."""
     return user_cache_path("promptopt", appauthor=False)
@@ -160,13 +183,19 @@ def cache_folder() -> Path:
 
 def damage(folder: Path, entry: Entry, thorough: bool = False) -> dict[str, str]:
     """What is wrong, by file; hashes of large files are compared only if `thorough`."""
-    found = {}
-    for name, record in entry.files.items():
-        path = folder / name
-        if not path.is_file():
-            found[name] = "missing"
-        elif path.stat().st_size != record.size:
-            found[name] = f"{path.stat().st_size:,} bytes instead of {record.size:,}"
-        elif (thorough or record.size <= HASHED_AT_LOAD) and sha256(path) != record.sha256:
-            found[name] = "another content"
-    return found
+    found = {name: _wrong(folder / name, record, thorough) for name, record in entry.files.items()}
+    return {name: wrong for name, wrong in found.items() if wrong}
+
+
+def _wrong(path: Path, record: Record, thorough: bool) -> str:
+    try:
+        size = path.stat().st_size
+        if size != record.size:
+            return f"{size:,} bytes instead of {record.size:,}"
+        if (thorough or size <= HASHED_AT_LOAD) and sha256(path) != record.sha256:
+            return "another content"
+    except FileNotFoundError:
+        return "missing"
+    except OSError as error:
+        return f"cannot be read, {error.strerror}"
+    return ""

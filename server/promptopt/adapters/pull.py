@@ -3,14 +3,13 @@
 import errno
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from promptopt.adapters import hub
 from promptopt.adapters.access import Access, Fetched
-from promptopt.adapters.cache import Cache, Entry, Record, damage
+from promptopt.adapters.cache import Entry, Record, damage
 from promptopt.adapters.checks import refuse_code
 from promptopt.adapters.names import Kind, Reference, is_plain, kind_of, pickled
 from promptopt.bundle import WEIGHTS
@@ -32,7 +31,7 @@ def pull(reference: Reference, access: Access, weights_sha256: str = "") -> tupl
             f"{reference} is not the base that the adapter was trained on: its weights have changed since.",
             "Ask the adapter's author to name the revision of the base, as owner/name@commit.",
         )
-    with _writing(access.cache), access.cache.lock(reference.id, lambda: _check(reference, access.stop)):
+    with access.cache.lock(reference.id, lambda: _check(reference, access.stop)):
         return _Pull(reference, listing.commit, files, access).run()
 
 
@@ -150,20 +149,3 @@ class _Pull:
 def _check(reference: Reference, stop: threading.Event) -> None:
     if stop.is_set():
         raise Cancelled(f"Fetching {reference} was cancelled.", "The next try goes on where this one stopped.")
-
-
-@contextmanager
-def _writing(cache: Cache) -> Iterator[None]:
-    """Turns what the disk says into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise BundleError(
-                f"The disk of the cache {cache.home} is full ({error.strerror}).",
-                "Free some space and run the command again; it goes on where it stopped.",
-            ) from error
-        raise BundleError(
-            f"The cache {cache.home} cannot be written ({error.strerror or error}).",
-            "Make the folder writable; what is in it already can be used all the same.",
-        ) from error
