@@ -17,9 +17,12 @@ ROOMS = [
     {"vocabulary", "files"},
     {"codec"},
     {"bundle"},
+    {"adapters"},
     {"engine"},
     {"optimizer"},
+    {"doctor"},
     {"batch", "lsp"},
+    {"commands"},
     {"cli"},
 ]
 OPEN_TO_TRAINING = {"errors", "settings", "units", "vocabulary", "codec", "bundle", "engine", "optimizer", "files"}

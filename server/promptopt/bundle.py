@@ -140,10 +140,20 @@ def load_bundle(adapter: str) -> Bundle:
     folder = builtin_folder() / adapter if adapter in builtin_adapters() else user_folder(adapter)
     if folder is None:
         raise BundleError(f"There is no adapter {adapter!r}.", f"Give a folder, or one of: {', '.join(builtin_adapters())}.")
-    _check_files(folder, PEFT_FILES)
-    manifest = Manifest.read(folder) if (folder / MANIFEST).is_file() else plain_manifest(folder)
-    base = base_folder(manifest.base)
-    return Bundle(adapter, folder.resolve(), base, manifest)
+    check_files(folder, PEFT_FILES)
+    return open_bundle(adapter, folder, base_folder(manifest_of(folder).base))
+
+
+def open_bundle(name: str, adapter: Path, base: Path) -> Bundle:
+    """The bundle of two folders. Raises BundleError saying what is missing."""
+    check_files(adapter, PEFT_FILES)
+    check_files(base, BASE_FILES)
+    return Bundle(name, adapter.resolve(), base.resolve(), manifest_of(adapter))
+
+
+def manifest_of(folder: Path) -> Manifest:
+    """What an adapter folder says of itself, or, where it says nothing, what plain PEFT leaves to be assumed. Raises BundleError."""
+    return Manifest.read(folder) if (folder / MANIFEST).is_file() else plain_manifest(folder)
 
 
 def base_folder(name: str, needed: tuple[str, ...] = BASE_FILES) -> Path:
@@ -151,7 +161,7 @@ def base_folder(name: str, needed: tuple[str, ...] = BASE_FILES) -> Path:
     folder = builtin_folder() / name if name in builtin_bases() else user_folder(name)
     if folder is None:
         raise BundleError(f"There is no base {name!r}.", "Give the folder of a T5, or the name of a built-in base: promptopt-mini.")
-    _check_files(folder, needed)
+    check_files(folder, needed)
     return folder.resolve()
 
 
@@ -164,7 +174,8 @@ def user_folder(name: str) -> Path | None:
         return None
 
 
-def _check_files(folder: Path, names: tuple[str, ...]) -> None:
+def check_files(folder: Path, names: tuple[str, ...]) -> None:
+    """Raises BundleError naming those of `names` that `folder` lacks."""
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise BundleError(f"{folder} lacks {', '.join(missing)}.", "It is no complete model folder; fetch or make it again.")

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from promptopt import __version__
+from promptopt.commands import adapters, doctor
 from promptopt.errors import Cancelled, InvalidInput, PromptoptError
 from promptopt.files import read_text
 from promptopt.settings import ENGINES, Settings, parse_settings
@@ -25,6 +26,7 @@ examples:
 
 exit status:
   0    done
+  1    the doctor found something to look at
   2    the prompt, a file or an option is not usable
   3    a model is missing or damaged
   4    the network wrote nothing acceptable (in a batch: for at least one row)
@@ -56,8 +58,9 @@ def parser() -> argparse.ArgumentParser:
     optimize.add_argument("--json", action="store_true", help="print JSON: optimized_prompt, confidence, tokens, seconds")
     optimize.add_argument(
         "--adapter_path", "--adapter-path", "--adapter", dest="adapter", default=Settings().adapter, metavar="ADAPTER",
-        help="built-in adapter or adapter folder (default: %(default)s)",
+        help="built-in adapter, adapter folder, or owner/name on the Hub (default: %(default)s)",
     )  # fmt: skip
+    optimize.add_argument("--offline", action="store_true", help="open no socket: what is not on this machine is missing")
     optimize.add_argument(
         "--engine",
         choices=ENGINES,
@@ -67,6 +70,9 @@ def parser() -> argparse.ArgumentParser:
     optimize.add_argument(
         "--threads", type=_threads, default=Settings().threads, metavar="N", help="processor threads; 0 chooses (default)"
     )
+    optimize.set_defaults(run=run_optimize)
+    adapters.add(commands)
+    doctor.add(commands)
     return root
 
 
@@ -76,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")
     try:
-        status = optimize(options)
+        status: int = options.run(options)
         sys.stdout.flush()
         return status
     except PromptoptError as error:
@@ -94,13 +100,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return InvalidInput.exit_status
 
 
-def optimize(options: argparse.Namespace) -> int:
+def run_optimize(options: argparse.Namespace) -> int:
     """`promptopt optimize`."""
+    from promptopt.commands.bar import bytes_bar
     from promptopt.optimizer import Optimizer
 
     if options.output and not options.batch:
         raise InvalidInput("--output belongs to --batch.", "Without it the result goes to standard output.")
-    optimizer = Optimizer(Settings(adapter=options.adapter, engine=options.engine, threads=options.threads))
+    settings = Settings(adapter=options.adapter, engine=options.engine, threads=options.threads, offline=options.offline)
+    optimizer = Optimizer(settings)
     if options.batch:
         from promptopt.batch import rewrite_file
 
@@ -110,6 +118,8 @@ def optimize(options: argparse.Namespace) -> int:
             raise InvalidInput("--batch needs --output.", "Say where the rewrites go: --output OUT.jsonl")
         return rewrite_file(optimizer, options.batch, options.output)
     prompt = read_prompt(options)
+    with bytes_bar() as report:
+        optimizer.fetch(report)
     rewrites = optimizer.variants(prompt, options.variants) if options.variants > 1 else [optimizer.optimize(prompt)]
     if options.json:
         rows = [{"optimized_prompt": row.pop("text"), **row} for row in map(asdict, rewrites)]

@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from promptopt.adapters.access import Access, Fetched
+from promptopt.adapters.locate import locate, may_need_hub
+from promptopt.adapters.names import is_offline
 from promptopt.bundle import Calibration
 from promptopt.codec import END
 from promptopt.engine.loader import Model, load_model
@@ -53,6 +56,16 @@ class Optimizer:
         """The model, loaded now if it was not. Raises BundleError."""
         with self._lock:
             return self._load()
+
+    def fetch(self, report: Callable[[Fetched], None], stop: threading.Event | None = None) -> None:
+        """Downloads what the settings name on the Hub and this machine lacks, so that `report` is told of bytes; else nothing.
+
+        Without it the same happens at the first rewrite, unreported. Raises BundleError, Cancelled once `stop` is set.
+        """
+        with self._lock:
+            if self._model is None and may_need_hub(self.settings.adapter):
+                access = Access(offline=is_offline(self.settings.offline), report=report, stop=stop or threading.Event())
+                locate(self.settings.adapter, access)
 
     def optimize(self, prompt: str, stop: threading.Event | None = None, report: Callable[[Progress], None] | None = None) -> Rewrite:
         """The likeliest rewrite of `prompt`.

@@ -9,7 +9,7 @@ from promptopt.settings import Settings, camel_case, parse_settings
 
 
 def test_the_defaults() -> None:
-    assert Settings() == Settings(adapter="golden", engine="auto", threads=0, log_level="warning")
+    assert Settings() == Settings(adapter="golden", engine="auto", threads=0, offline=False, log_level="warning")
 
 
 @pytest.mark.parametrize(("name", "camel"), [("adapter", "adapter"), ("log_level", "logLevel"), ("a_b_c", "aBC")])
@@ -18,11 +18,9 @@ def test_camel_case(name: str, camel: str) -> None:
 
 
 def test_every_setting_is_read_by_its_camel_case_name() -> None:
-    assert parse_settings({"adapter": "./mine", "engine": "reference", "threads": 3, "logLevel": "debug"}) == (
-        Settings(adapter="./mine", engine="reference", threads=3, log_level="debug"),
-        [],
-    )
-    assert {camel_case(field.name) for field in fields(Settings)} == {"adapter", "engine", "threads", "logLevel"}
+    given = {"adapter": "./mine", "engine": "reference", "threads": 3, "offline": True, "logLevel": "debug"}
+    assert parse_settings(given) == (Settings(adapter="./mine", engine="reference", threads=3, offline=True, log_level="debug"), [])
+    assert {camel_case(field.name) for field in fields(Settings)} == set(given)
 
 
 def test_what_is_not_set_stays_as_it_was() -> None:
@@ -50,7 +48,7 @@ def test_what_is_no_object_is_ignored_and_reported(data: Any) -> None:
 def test_an_unknown_key_is_reported_with_the_known_ones(key: str) -> None:
     settings, problems = parse_settings({key: "debug", "threads": 1})
     assert settings == Settings(threads=1)
-    assert problems == [f"promptopt.{key} is no setting; known are adapter, engine, logLevel, threads."]
+    assert problems == [f"promptopt.{key} is no setting; known are adapter, engine, logLevel, offline, threads."]
 
 
 @pytest.mark.parametrize(
@@ -67,6 +65,8 @@ def test_an_unknown_key_is_reported_with_the_known_ones(key: str) -> None:
         ("threads", False, "promptopt.threads should be of type int, not False; 7 is used."),
         ("threads", -1, "promptopt.threads should be between 0 and 256, not -1; 7 is used."),
         ("threads", 257, "promptopt.threads should be between 0 and 256, not 257; 7 is used."),
+        ("offline", "yes", "promptopt.offline should be of type bool, not 'yes'; False is used."),
+        ("offline", 1, "promptopt.offline should be of type bool, not 1; False is used."),
         ("logLevel", "loud", "promptopt.logLevel should be one of error, warning, info, debug, not 'loud'; 'info' is used."),
         ("logLevel", 10, "promptopt.logLevel should be of type str, not 10; 'info' is used."),
     ],

@@ -8,9 +8,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
-from promptopt.bundle import BASE_FILES, PEFT_FILES, WEIGHTS, Bundle, Manifest, load_bundle, read_json
+from promptopt.adapters.cache import cache_folder
+from promptopt.adapters.locate import access_for, locate
+from promptopt.bundle import BASE_FILES, PEFT_FILES, WEIGHTS, Bundle, Manifest, read_json
 from promptopt.codec import Codec, PlainCodec
 from promptopt.engine.protocol import Engine
 from promptopt.engine.weights import is_plain_lora
@@ -34,8 +34,11 @@ class Model:
 
 
 def load_model(settings: Settings) -> Model:
-    """The adapter that the settings name, on the engine that they ask for. Raises BundleError."""
-    bundle = load_bundle(settings.adapter)
+    """The adapter that the settings name, on the engine that they ask for; fetched and compiled first where that was not done yet.
+
+    Raises BundleError.
+    """
+    bundle = locate(settings.adapter, access_for(settings)).bundle()
     codec = bundle.codec()
     return Model(bundle.manifest, codec, _engine(settings, bundle, codec.vocabulary))
 
@@ -59,11 +62,6 @@ def _reference_engine(settings: Settings, bundle: Bundle) -> Engine:
         ) from error
     check_base(bundle)
     return ReferenceEngine(bundle, settings.threads)
-
-
-def cache_folder() -> Path:
-    """Where compiled models are kept."""
-    return user_cache_path("promptopt", appauthor=False)
 
 
 def compiled_folder(bundle: Bundle, cache: Path | None = None) -> Path:
@@ -106,7 +104,8 @@ def check_base(bundle: Bundle) -> None:
 
 def _compile(bundle: Bundle, folder: Path) -> None:
     """Runs the compiler; -P keeps the current folder, which may be anybody's project, from being imported."""
-    command = [sys.executable, "-P", "-m", "promptopt.engine.compiler", str(bundle.adapter), str(folder), QUANTIZATION]
+    arguments = [bundle.name, str(bundle.adapter), str(bundle.base), str(folder), QUANTIZATION]
+    command = [sys.executable, "-P", "-m", "promptopt.engine.process", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0 or not (folder / _COMPLETE).is_file():
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from promptopt.optimizer import Optimizer, Progress, Rewrite
+from promptopt.adapters.access import Fetched
+from promptopt.optimizer import Optimizer, Rewrite
 
 REPORT_INTERVAL = 0.1
 Place = tuple[str, int]
@@ -29,15 +30,19 @@ class Jobs:
         self._running[place] = stop
         last = 0.0
 
-        def on_token(progress: Progress) -> None:
+        def show(message: str) -> None:
             nonlocal last
             now = time.monotonic()
             if now - last >= REPORT_INTERVAL:
                 last = now
-                loop.call_soon_threadsafe(report, f"{progress.tokens} pieces")
+                loop.call_soon_threadsafe(report, message)
+
+        def rewrite() -> Rewrite:
+            self.optimizer.fetch(lambda fetched: show(message_of(fetched)), stop)
+            return self.optimizer.optimize(text, stop, lambda progress: show(f"{progress.tokens} pieces"))
 
         try:
-            return await loop.run_in_executor(self._executor, self.optimizer.optimize, text, stop, on_token)
+            return await loop.run_in_executor(self._executor, rewrite)
         except asyncio.CancelledError:
             stop.set()
             raise
@@ -54,3 +59,8 @@ class Jobs:
         """Stops everything and lets the thread end."""
         self.stop_all()
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def message_of(fetched: Fetched) -> str:
+    """How far a download is, for people."""
+    return f"fetching {fetched.name}: {fetched.done / 1e6:.1f} of {fetched.total / 1e6:.1f} MB"
