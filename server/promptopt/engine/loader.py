@@ -1,6 +1,7 @@
 """A model ready to run: its compiled form is made once, in a process of its own, and kept in the cache."""
 
 import hashlib
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -12,14 +13,14 @@ from platformdirs import user_cache_path
 
 from promptopt.bundle import BASE_FILES, PEFT_FILES, WEIGHTS, Bundle, Manifest, load_bundle
 from promptopt.codec import Codec
+from promptopt.engine.modelfile import MODEL_FILE, ModelFile
 from promptopt.engine.protocol import Engine
 from promptopt.errors import BundleError
 from promptopt.files import sha256
 from promptopt.settings import Settings
 
-COMPILER = 1
+COMPILER = 2
 QUANTIZATION = "int8"
-_COMPLETE = "model.bin"
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,20 @@ class Model:
 
 def load_model(settings: Settings) -> Model:
     """The adapter that the settings name, on the CPU engine; compiled first where that was not done yet. Raises BundleError."""
-    from promptopt.engine.compiled import CompiledEngine
-
     bundle = load_bundle(settings.adapter)
     codec = bundle.codec()
-    return Model(bundle.manifest, codec, CompiledEngine(compiled_folder(bundle), codec.vocabulary, settings.threads))
+    return Model(bundle.manifest, codec, open_engine(ModelFile(compiled_folder(bundle) / MODEL_FILE), settings.threads))
+
+
+def open_engine(model: ModelFile, threads: int = 0) -> Engine:
+    """The native engine, or the portable one where the package was installed without a compiler. Raises BundleError."""
+    if importlib.util.find_spec("promptopt.engine._native") is None:
+        from promptopt.engine.portable import PortableEngine
+
+        return PortableEngine(model)
+    from promptopt.engine.compiled import CompiledEngine
+
+    return CompiledEngine(model, threads)
 
 
 def cache_folder() -> Path:
@@ -50,7 +60,7 @@ def compiled_folder(bundle: Bundle, cache: Path | None = None) -> Path:
     home = (cache or cache_folder()) / "compiled"
     folder = home / cache_key(bundle)
     try:
-        if (folder / _COMPLETE).is_file():
+        if (folder / MODEL_FILE).is_file():
             return folder
         home.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix="partial-", dir=home))
@@ -87,7 +97,7 @@ def _compile(bundle: Bundle, folder: Path) -> None:
     """Runs the compiler; -P keeps the current folder, which may be anybody's project, from being imported."""
     command = [sys.executable, "-P", "-m", "promptopt.engine.compiler", str(bundle.adapter), str(folder), QUANTIZATION]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if done.returncode != 0 or not (folder / _COMPLETE).is_file():
+    if done.returncode != 0 or not (folder / MODEL_FILE).is_file():
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise BundleError(
             f"The adapter {bundle.name!r} could not be compiled: {last}",
@@ -97,10 +107,10 @@ def _compile(bundle: Bundle, folder: Path) -> None:
 
 def _publish(partial: Path, folder: Path) -> None:
     """Renames the finished folder into place; another process may have been first, which is as good."""
-    if folder.is_dir() and not (folder / _COMPLETE).is_file():
+    if folder.is_dir() and not (folder / MODEL_FILE).is_file():
         shutil.rmtree(folder, ignore_errors=True)
     try:
         partial.rename(folder)
     except OSError as error:
-        if not (folder / _COMPLETE).is_file():
+        if not (folder / MODEL_FILE).is_file():
             raise BundleError(f"The compiled model cannot be put into {folder} ({error}).", "Delete that folder and try again.") from error
