@@ -12,7 +12,7 @@ Weights = Mapping[str, np.ndarray]
 
 
 def convert(config: Mapping[str, Any], weights: Weights, folder: Path, quantization: str | None) -> None:
-    """Writes the model into `folder`; piece number n is called `<n>`, apart from T5's first three."""
+    """Writes the model into the new `folder`; piece number n is called `<n>`, apart from T5's first three."""
     spec = _specification(config, weights)
     pieces = ["<pad>", "</s>", "<unk>", *(f"<{number}>" for number in range(3, len(weights["shared.weight"])))]
     spec.register_source_vocabulary(pieces)
@@ -21,6 +21,7 @@ def convert(config: Mapping[str, Any], weights: Weights, folder: Path, quantizat
     spec.config.decoder_start_token = pieces[0]
     spec.validate()
     spec.optimize(quantization=quantization)
+    folder.mkdir()
     spec.save(str(folder))
 
 

@@ -13,7 +13,7 @@ from tiny_models import PROMPTS, SIZE, compiled, greedy, ids, model_file, refere
 
 from promptopt.bundle import Bundle, load_bundle
 from promptopt.engine._native import kernel_names
-from promptopt.engine.compiled import CompiledEngine, default_threads
+from promptopt.engine.compiled import CompiledEngine, least_vectors
 from promptopt.engine.protocol import Decoding
 from promptopt.errors import BundleError
 
@@ -121,7 +121,8 @@ def test_what_is_drawn_has_the_probability_that_the_network_gave_it(tied: Bundle
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_the_threads_do_not_change_what_is_written(tied: Bundle, engine: CompiledEngine, tmp_path: Path, threads: int) -> None:
     several = compiled(tied, tmp_path, threads=threads)
-    assert several.batch(sources(tied), Decoding(LIMIT), RUNNING) == engine.batch(sources(tied), Decoding(LIMIT), RUNNING)
+    asked = sources(tied) * 2
+    assert several.batch(asked, Decoding(LIMIT), RUNNING) == engine.batch(asked, Decoding(LIMIT), RUNNING)
 
 
 def test_two_streams_at_once_do_not_mix(tied: Bundle, engine: CompiledEngine) -> None:
@@ -146,12 +147,12 @@ def test_a_source_that_is_none_is_refused(engine: CompiledEngine, source: list[i
         list(engine.stream(source, Decoding(3), RUNNING))
 
 
-@pytest.mark.parametrize(("size", "threads"), [(10_000_000, 1), (59_999_999, 1), (250_000_000, min(4, os.cpu_count() or 1))])
-def test_a_small_network_runs_on_one_thread(size: int, threads: int) -> None:
-    assert default_threads(size) == threads
+@pytest.mark.parametrize(("size", "vectors"), [(10_000_000, 8), (59_999_999, 8), (250_000_000, 1)])
+def test_a_small_network_shares_only_much_work(size: int, vectors: int) -> None:
+    assert least_vectors(size) == vectors
 
 
-@pytest.mark.parametrize(("asked", "shown"), [(0, "threads 1"), (2, "threads 2")])
+@pytest.mark.parametrize(("asked", "shown"), [(0, f"threads {min(4, os.cpu_count() or 1)}"), (2, "threads 2")])
 def test_the_threads_are_those_asked_for(tied: Bundle, tmp_path: Path, asked: int, shown: str) -> None:
     assert compiled(tied, tmp_path, threads=asked).name.split(", ") == ["promptopt native", "float32", kernel_names()[0], shown]
 

@@ -42,7 +42,7 @@ def watch_compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def watched(bundle: Bundle, folder: Path) -> None:
         made.append(cache_key(bundle))
-        compile_bundle(bundle, folder, loader.QUANTIZATION)
+        compile_bundle(bundle, folder, loader.quantization(bundle))
 
     monkeypatch.setattr(loader, "_compile", watched)
     return made
@@ -105,8 +105,14 @@ def test_the_key_changes_with_the_compiler_and_the_quantization(tied: Bundle, mo
     before = cache_key(tied)
     monkeypatch.setattr(loader, "COMPILER", 99)
     newer = cache_key(tied)
-    monkeypatch.setattr(loader, "QUANTIZATION", "float32")
+    monkeypatch.setattr(loader, "SMALL", 0)
     assert len({before, newer, cache_key(tied)}) == 3
+
+
+def test_a_small_network_is_kept_as_it_is_and_a_large_one_quantized(tied: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert loader.quantization(tied) == "float32"
+    monkeypatch.setattr(loader, "SMALL", (tied.base / "model.safetensors").stat().st_size)
+    assert loader.quantization(tied) == "int8"
 
 
 def test_a_failing_compiler_leaves_nothing_and_names_the_reason(own: Bundle, tmp_path: Path) -> None:
@@ -141,7 +147,7 @@ def test_an_incomplete_folder_in_the_cache_is_made_again(tied: Bundle, tmp_path:
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
     assert compiled_folder(tied, tmp_path) == folder
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.bin"]
+    assert sorted(path.name for path in folder.iterdir()) == ["model.bin"]
 
 
 def test_a_cache_that_cannot_be_written_is_named(tied: Bundle, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from promptopt.errors import BundleError
 
 _SMALL = 60_000_000
 _ENOUGH = 4
+_MANY = 8
 _ACTIVATIONS = ("relu", "gelu", "gelu_new")
 
 
@@ -20,11 +21,13 @@ class CompiledEngine:
     """Runs a compiled model. Several calls at a time take turns, piece by piece."""
 
     def __init__(self, model: ModelFile, threads: int = 0, kernels: str = "") -> None:
-        """`threads` 0 takes one for a small network, where waiting for another costs more than the work; `kernels` "" the best ones.
+        """`threads` 0 takes what the processor has, up to four; `kernels` "" the best ones.
+
+        A small network uses more than one thread only for many positions at once: for a prompt or for a batch.
 
         Raises BundleError when the model does not fit its own shape.
         """
-        self._threads = threads or default_threads(len(model.memory))
+        self._threads = threads or min(_ENOUGH, os.cpu_count() or 1)
         self._quantization = model.quantization
         shape = model.shape
         numbers = (
@@ -33,7 +36,7 @@ class CompiledEngine:
         )
         tensors = {name: astuple(tensor) for name, tensor in model.tensors.items()}
         try:
-            self._network = _native.Network(model.memory, numbers, tensors, self._threads, kernels)
+            self._network = _native.Network(model.memory, numbers, tensors, self._threads, least_vectors(len(model.memory)), kernels)
         except ValueError as error:
             raise BundleError(
                 f"The compiled model {model.path} cannot be loaded: {error}.", "Delete its folder; it is made again at the next start."
@@ -66,6 +69,6 @@ class CompiledEngine:
                 yield row, Token(index, log_prob)
 
 
-def default_threads(size: int) -> int:
-    """Threads for a model of `size` bytes: a large one is read from memory, which a few threads do as fast as many."""
-    return 1 if size < _SMALL else min(_ENOUGH, os.cpu_count() or 1)
+def least_vectors(size: int) -> int:
+    """So many vectors are worth a second thread, for a model of `size` bytes: a large one is slowed by memory, even for a single vector."""
+    return _MANY if size < _SMALL else 1

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from platformdirs import user_cache_path
 
@@ -20,7 +21,7 @@ from promptopt.files import sha256
 from promptopt.settings import Settings
 
 COMPILER = 2
-QUANTIZATION = "int8"
+SMALL = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,15 @@ def compiled_folder(bundle: Bundle, cache: Path | None = None) -> Path:
 
 def cache_key(bundle: Bundle) -> str:
     """Changes with the base, the adapter and the way they are compiled."""
-    digest = hashlib.sha256(f"{COMPILER} {QUANTIZATION} {bundle.manifest.extra_ids} ".encode())
+    digest = hashlib.sha256(f"{COMPILER} {quantization(bundle)} {bundle.manifest.extra_ids} ".encode())
     for file in (*(bundle.base / name for name in BASE_FILES), *(bundle.adapter / name for name in PEFT_FILES)):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:32]
+
+
+def quantization(bundle: Bundle) -> Literal["int8", "float32"]:
+    """A small network is kept as it is: a cache holds it, and where it is unsure, which is often, rounding would change what it writes."""
+    return "float32" if (bundle.base / WEIGHTS).stat().st_size < SMALL else "int8"
 
 
 def check_base(bundle: Bundle) -> None:
@@ -95,7 +101,7 @@ def check_base(bundle: Bundle) -> None:
 
 def _compile(bundle: Bundle, folder: Path) -> None:
     """Runs the compiler; -P keeps the current folder, which may be anybody's project, from being imported."""
-    command = [sys.executable, "-P", "-m", "promptopt.engine.compiler", str(bundle.adapter), str(folder), QUANTIZATION]
+    command = [sys.executable, "-P", "-m", "promptopt.engine.compiler", str(bundle.adapter), str(folder), quantization(bundle)]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0 or not (folder / MODEL_FILE).is_file():
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]

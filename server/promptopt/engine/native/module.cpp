@@ -131,11 +131,11 @@ class Unlocked {
 PyObject* network_new(PyTypeObject* type, PyObject* arguments, PyObject*) {
   PyObject *buffer = nullptr, *table = nullptr;
   Shape shape{};
-  int activation = 0, gated = 0, threads = 0;
+  int activation = 0, gated = 0, threads = 0, least = 0;
   const char* name = nullptr;
-  if (!PyArg_ParseTuple(arguments, "O(iiiiiiiiipfi)O!is", &buffer, &shape.d_model, &shape.d_kv, &shape.heads, &shape.d_ff, &shape.encoder_layers,
+  if (!PyArg_ParseTuple(arguments, "O(iiiiiiiiipfi)O!iis", &buffer, &shape.d_model, &shape.d_kv, &shape.heads, &shape.d_ff, &shape.encoder_layers,
                         &shape.decoder_layers, &shape.vocabulary, &shape.distance, &activation, &gated, &shape.epsilon, &shape.start, &PyDict_Type,
-                        &table, &threads, &name))
+                        &table, &threads, &least, &name))
     return nullptr;
   shape.activation = static_cast<Activation>(activation);
   shape.gated = gated != 0;
@@ -148,7 +148,7 @@ PyObject* network_new(PyTypeObject* type, PyObject* arguments, PyObject*) {
     const Kernels* kernels = find_kernels(name);
     if (kernels == nullptr) throw std::invalid_argument(std::string("this processor does not run the kernels ") + name);
     auto mapping = std::make_shared<Mapping>(buffer);
-    auto network = std::make_shared<Network>(shape, FileTensors(mapping->view, table), threads, *kernels);
+    auto network = std::make_shared<Network>(shape, FileTensors(mapping->view, table), threads, least, *kernels);
     const auto allocate = reinterpret_cast<allocfunc>(PyType_GetSlot(type, Py_tp_alloc));
     auto* self = reinterpret_cast<NetworkObject*>(allocate(type, 0));
     if (self == nullptr) return nullptr;

@@ -49,8 +49,8 @@ Head KeysValues::head(int number, int channels) const {
   return {keys_.data() + first * kPanel, inner * kPanel, values_.data() + first, inner, count_, channels};
 }
 
-Network::Network(const Shape& shape, const Tensors& tensors, int threads, const Kernels& kernels)
-    : shape_(shape), kernels_(kernels), pool_(threads), scores_(static_cast<std::size_t>(pool_.threads())) {
+Network::Network(const Shape& shape, const Tensors& tensors, int threads, int least, const Kernels& kernels)
+    : shape_(shape), kernels_(kernels), pool_(threads), least_(least), scores_(static_cast<std::size_t>(pool_.threads())) {
   embedding_ = tensors.matrix("embedding", shape.vocabulary, shape.d_model);
   head_ = tensors.has("head") ? tensors.matrix("head", shape.vocabulary, shape.d_model) : embedding_;
   encoder_bias_ = tensors.table("encoder.bias", shape.heads, 2 * shape.distance + 1);
@@ -94,9 +94,9 @@ void Network::project(const Matrix& matrix, const float* norm, const float* x, s
   if (count < 8) {
     prepare(0, count, 0);
   } else {
-    pool_.run(count, prepare);
+    share(count, count, prepare);
   }
-  pool_.run(matrix.panels(), [&](int begin, int end, int) {
+  share(count, matrix.panels(), [&](int begin, int end, int) {
     if (matrix.quantized()) {
       kernels_.multiply_int8(matrix, packed, units, count, begin, end, add, to, stride);
     } else {
@@ -116,7 +116,7 @@ void Network::feed_forward(const Layer& layer, std::vector<float>& x, int count)
   if (count < 8) {
     activate(0, count, 0);
   } else {
-    pool_.run(count, activate);
+    share(count, count, activate);
   }
   project(layer.out, nullptr, active, size, count, true, x);
 }
@@ -132,7 +132,7 @@ std::vector<float> Network::encode(const std::vector<int>& pieces) {
     KeysValues memory(inner);
     for (std::size_t v = 0; v < vectors; ++v) memory.append(projected_.data() + v * stride + wide, projected_.data() + v * stride + 2 * wide);
     float* attended = room(attended_, vectors * wide);
-    pool_.run(count * shape_.heads, [&](int begin, int end, int thread) {
+    share(count, count * shape_.heads, [&](int begin, int end, int thread) {
       float* scores = room(scores_[static_cast<std::size_t>(thread)], vectors + kPanel);
       for (int job = begin; job < end; ++job) {
         const int number = job / count, query = job % count;
@@ -175,7 +175,7 @@ void Network::decode(const std::vector<Row>& rows, std::vector<float>& logits) {
 
   // Attention of every row and head; queries are the first columns of what was projected.
   const auto attend = [&](std::size_t layer, std::size_t stride, bool self) {
-    pool_.run(count * shape_.heads, [&](int begin, int end, int thread) {
+    share(count, count * shape_.heads, [&](int begin, int end, int thread) {
       for (int job = begin; job < end; ++job) {
         const std::size_t r = static_cast<std::size_t>(job / shape_.heads);
         const int number = job % shape_.heads;

@@ -63,7 +63,8 @@ struct Step {
 
 class Network {
  public:
-  Network(const Shape& shape, const Tensors& tensors, int threads, const Kernels& kernels);
+  // Fewer than `least` vectors are multiplied by one thread: in a small network waiting for others costs more than it saves.
+  Network(const Shape& shape, const Tensors& tensors, int threads, int least, const Kernels& kernels);
 
   const Shape& shape() const { return shape_; }
   const Kernels& kernels() const { return kernels_; }
@@ -92,11 +93,21 @@ class Network {
   void embed(int piece, float* out) const;
   // out = or += matrix . x for each of `count` vectors; normalised first where a norm is given.
   void project(const Matrix& matrix, const float* norm, const float* x, std::size_t x_stride, int count, bool add, std::vector<float>& out);
+  // work(begin, end, thread) over 0 ... count, shared between threads where `vectors` are many enough.
+  template <class Work>
+  void share(int vectors, int count, const Work& work) {
+    if (vectors < least_) {
+      work(0, count, 0);
+    } else {
+      pool_.run(count, work);
+    }
+  }
   void feed_forward(const Layer& layer, std::vector<float>& x, int count);
 
   Shape shape_;
   const Kernels& kernels_;
   Pool pool_;
+  int least_;
   std::mutex turn_;
   Matrix embedding_, head_;
   std::vector<Layer> encoder_, decoder_;
