@@ -13,7 +13,7 @@ from tiny_models import PROMPTS, SIZE, compiled, greedy, ids, model_file, refere
 
 from promptopt.bundle import Bundle, load_bundle
 from promptopt.engine._native import kernel_names
-from promptopt.engine.compiled import CompiledEngine, least_vectors
+from promptopt.engine.compiled import CompiledEngine, default_threads, least_vectors
 from promptopt.engine.protocol import Decoding
 from promptopt.errors import BundleError
 
@@ -152,7 +152,12 @@ def test_a_small_network_shares_only_much_work(size: int, vectors: int) -> None:
     assert least_vectors(size) == vectors
 
 
-@pytest.mark.parametrize(("asked", "shown"), [(0, f"threads {min(4, os.cpu_count() or 1)}"), (2, "threads 2")])
+@pytest.mark.parametrize(("size", "threads"), [(10_000_000, 1), (59_999_999, 1), (250_000_000, min(4, os.cpu_count() or 1))])
+def test_a_small_network_runs_on_one_thread(size: int, threads: int) -> None:
+    assert default_threads(size) == threads
+
+
+@pytest.mark.parametrize(("asked", "shown"), [(0, "threads 1"), (2, "threads 2")])
 def test_the_threads_are_those_asked_for(tied: Bundle, tmp_path: Path, asked: int, shown: str) -> None:
     assert compiled(tied, tmp_path, threads=asked).name.split(", ") == ["promptopt native", "float32", kernel_names()[0], shown]
 

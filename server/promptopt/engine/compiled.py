@@ -21,13 +21,13 @@ class CompiledEngine:
     """Runs a compiled model. Several calls at a time take turns, piece by piece."""
 
     def __init__(self, model: ModelFile, threads: int = 0, kernels: str = "") -> None:
-        """`threads` 0 takes what the processor has, up to four; `kernels` "" the best ones.
+        """`threads` 0 takes one for a small network and up to four for a large one; `kernels` "" the best ones.
 
-        A small network uses more than one thread only for many positions at once: for a prompt or for a batch.
+        A small network uses further threads only for many positions at once: for a prompt or for a batch.
 
         Raises BundleError when the model does not fit its own shape.
         """
-        self._threads = threads or min(_ENOUGH, os.cpu_count() or 1)
+        self._threads = threads or default_threads(len(model.memory))
         self._quantization = model.quantization
         shape = model.shape
         numbers = (
@@ -67,6 +67,14 @@ class CompiledEngine:
         while not stop.is_set() and (step := session.step()):
             for row, index, log_prob in step:
                 yield row, Token(index, log_prob)
+
+
+def default_threads(size: int) -> int:
+    """Threads for a model of `size` bytes: a large one is read from memory, which a few threads do as fast as many.
+
+    A small one gets one: on a busy machine a second thread that is not scheduled costs more than it ever saves.
+    """
+    return 1 if size < _SMALL else min(_ENOUGH, os.cpu_count() or 1)
 
 
 def least_vectors(size: int) -> int:
