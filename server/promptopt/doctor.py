@@ -22,7 +22,7 @@ from promptopt.settings import Settings
 PROMPT = "create function"
 LEAST_FREE = 1 << 30
 "Bytes free for the cache below which the doctor warns: a base like Flan-T5 takes about this much."
-_PACKAGES = ("huggingface-hub", "ctranslate2", "sentencepiece", "pygls", "torch", "transformers", "peft")
+_PACKAGES = ("huggingface-hub", "numpy", "sentencepiece", "pygls", "torch", "transformers", "peft")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ FAKE = [sys.executable, str(Path(__file__).with_name("fake_server.py"))]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in ("server", "training", "tests"))}
 URI = "file:///notes/a.md"
 PROMPT = "create the unmentionable zebra function"
-HEAVY = ("torch", "transformers", "ctranslate2", "numpy", "peft", "huggingface_hub")
+HEAVY = ("torch", "transformers", "numpy", "peft", "huggingface_hub")
 Message = dict[str, Any]
 
 ASK_FOR_MODULES = """\

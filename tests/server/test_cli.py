@@ -21,7 +21,7 @@ from promptopt.optimizer import Optimizer
 from promptopt.settings import Settings
 
 CODEC = mini_codec()
-HEAVY = ("numpy", "torch", "transformers", "peft", "ctranslate2", "sentencepiece", "huggingface_hub", "pygls", "safetensors", "tqdm")
+HEAVY = ("numpy", "torch", "transformers", "peft", "sentencepiece", "huggingface_hub", "pygls", "safetensors", "tqdm")
 
 
 class Terminal(io.StringIO):

@@ -1,27 +1,28 @@
 """A model ready to run: its compiled form is made once, in a process of its own, and kept in the cache."""
 
 import hashlib
+import importlib.util
 import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from promptopt.adapters.cache import cache_folder
 from promptopt.adapters.locate import access_for, locate
 from promptopt.bundle import BASE_FILES, PEFT_FILES, WEIGHTS, Bundle, Manifest, read_json
 from promptopt.codec import Codec, PlainCodec
+from promptopt.engine.modelfile import MODEL_FILE, ModelFile
 from promptopt.engine.protocol import Engine
 from promptopt.engine.weights import is_plain_lora
 from promptopt.errors import BundleError
 from promptopt.files import sha256
 from promptopt.settings import Settings
-from promptopt.vocabulary import Vocabulary
 
-COMPILER = 1
-QUANTIZATION = "int8"
-_COMPLETE = "model.bin"
+COMPILER = 2
+SMALL = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,25 @@ def load_model(settings: Settings) -> Model:
     Raises BundleError.
     """
     bundle = locate(settings.adapter, access_for(settings)).bundle()
-    codec = bundle.codec()
-    return Model(bundle.manifest, codec, _engine(settings, bundle, codec.vocabulary))
+    return Model(bundle.manifest, bundle.codec(), _engine(settings, bundle))
 
 
-def _engine(settings: Settings, bundle: Bundle, vocabulary: Vocabulary) -> Engine:
+def _engine(settings: Settings, bundle: Bundle) -> Engine:
     automatic = settings.engine == "auto"
     if settings.engine == "reference" or (automatic and not is_plain_lora(read_json(bundle.adapter / PEFT_FILES[0]))):
         return _reference_engine(settings, bundle)
+    return open_engine(ModelFile(compiled_folder(bundle) / MODEL_FILE), settings.threads)
+
+
+def open_engine(model: ModelFile, threads: int = 0) -> Engine:
+    """The native engine, or the portable one where the package was installed without a compiler. Raises BundleError."""
+    if importlib.util.find_spec("promptopt.engine._native") is None:
+        from promptopt.engine.portable import PortableEngine
+
+        return PortableEngine(model)
     from promptopt.engine.compiled import CompiledEngine
 
-    return CompiledEngine(compiled_folder(bundle), vocabulary, settings.threads)
+    return CompiledEngine(model, threads)
 
 
 def _reference_engine(settings: Settings, bundle: Bundle) -> Engine:
@@ -69,7 +78,7 @@ def compiled_folder(bundle: Bundle, cache: Path | None = None) -> Path:
     home = (cache or cache_folder()) / "compiled"
     folder = home / cache_key(bundle)
     try:
-        if (folder / _COMPLETE).is_file():
+        if (folder / MODEL_FILE).is_file():
             return folder
         home.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix="partial-", dir=home))
@@ -86,10 +95,15 @@ def compiled_folder(bundle: Bundle, cache: Path | None = None) -> Path:
 
 def cache_key(bundle: Bundle) -> str:
     """Changes with the base, the adapter and the way they are compiled."""
-    digest = hashlib.sha256(f"{COMPILER} {QUANTIZATION} {bundle.manifest.extra_ids} ".encode())
+    digest = hashlib.sha256(f"{COMPILER} {quantization(bundle)} {bundle.manifest.extra_ids} ".encode())
     for file in (*(bundle.base / name for name in BASE_FILES), *(bundle.adapter / name for name in PEFT_FILES)):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:32]
+
+
+def quantization(bundle: Bundle) -> Literal["int8", "float32"]:
+    """A small network is kept as it is: a cache holds it, and where it is unsure, which is often, rounding would change what it writes."""
+    return "float32" if (bundle.base / WEIGHTS).stat().st_size < SMALL else "int8"
 
 
 def check_base(bundle: Bundle) -> None:
@@ -104,10 +118,10 @@ def check_base(bundle: Bundle) -> None:
 
 def _compile(bundle: Bundle, folder: Path) -> None:
     """Runs the compiler; -P keeps the current folder, which may be anybody's project, from being imported."""
-    arguments = [bundle.name, str(bundle.adapter), str(bundle.base), str(folder), QUANTIZATION]
+    arguments = [bundle.name, str(bundle.adapter), str(bundle.base), str(folder), quantization(bundle)]
     command = [sys.executable, "-P", "-m", "promptopt.engine.process", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if done.returncode != 0 or not (folder / _COMPLETE).is_file():
+    if done.returncode != 0 or not (folder / MODEL_FILE).is_file():
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise BundleError(
             f"The adapter {bundle.name!r} could not be compiled: {last}",
@@ -117,10 +131,10 @@ def _compile(bundle: Bundle, folder: Path) -> None:
 
 def _publish(partial: Path, folder: Path) -> None:
     """Renames the finished folder into place; another process may have been first, which is as good."""
-    if folder.is_dir() and not (folder / _COMPLETE).is_file():
+    if folder.is_dir() and not (folder / MODEL_FILE).is_file():
         shutil.rmtree(folder, ignore_errors=True)
     try:
         partial.rename(folder)
     except OSError as error:
-        if not (folder / _COMPLETE).is_file():
+        if not (folder / MODEL_FILE).is_file():
             raise BundleError(f"The compiled model cannot be put into {folder} ({error}).", "Delete that folder and try again.") from error
