@@ -44,5 +44,5 @@ def noisy(optimize: Callable[..., Rewrite]) -> Callable[..., Rewrite]:
 
 if __name__ == "__main__":
     create_server = server.create_server
-    server.create_server = lambda: create_server(optimizer())  # type: ignore[assignment]
+    server.create_server = lambda: create_server(lambda settings: optimizer())  # type: ignore[assignment]
     sys.exit(cli.main())

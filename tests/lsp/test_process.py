@@ -34,7 +34,7 @@ create = server.create_server
 def create_server():
     made = create()
 
-    @made.feature("test/modules")
+    @made.server.feature("test/modules")
     def modules(params):
         return sorted(sys.modules)
 
@@ -140,7 +140,7 @@ def test_nothing_but_frames_reaches_standard_output() -> None:
         assert answer_to(process, 2, seen)["result"] is None
         assert [message["method"] for message in seen] == ["workspace/applyEdit"]
         (change,) = seen[0]["params"]["edit"]["changes"][URI]
-        assert change["newText"] == fake_rewrite(PROMPT)
+        assert change["newText"] == fake_rewrite(PROMPT).replace("\n\n", "\n>\n> ")
         assert change["range"] == {"start": {"line": 0, "character": 2}, "end": {"line": 0, "character": 2 + len(PROMPT)}}
         status, log, rest = ended(process, 3)
     assert (status, rest) == (0, [])
@@ -189,7 +189,7 @@ def test_the_prompt_is_in_no_log_at_any_level() -> None:
         selection = {"start": {"line": 0, "character": 2}, "end": {"line": 0, "character": 20}}
         params = {"textDocument": {"uri": URI}, "range": selection, "context": {"diagnostics": []}}
         send(process, id=2, method="textDocument/codeAction", params=params)
-        assert [action["title"] for action in answer_to(process, 2)["result"]] == ["Optimize prompt"]
+        assert [action["title"] for action in answer_to(process, 2)["result"]] == ["Optimize prompt", "Optimize prompt: variants…"]
         asked(process, 3)
         assert answer_to(process, 3)["result"] is None
         change = {"textDocument": {"uri": URI, "version": 2}, "contentChanges": [{"text": "no zebra at all"}]}

@@ -9,7 +9,7 @@ from promptopt.settings import Settings, camel_case, parse_settings
 
 
 def test_the_defaults() -> None:
-    assert Settings() == Settings(adapter="golden", threads=0, log_level="warning")
+    assert Settings() == Settings(adapter="golden", threads=0, log_level="warning", idle_unload_seconds=600)
 
 
 @pytest.mark.parametrize(("name", "camel"), [("adapter", "adapter"), ("log_level", "logLevel"), ("a_b_c", "aBC")])
@@ -22,7 +22,7 @@ def test_every_setting_is_read_by_its_camel_case_name() -> None:
         Settings(adapter="./mine", threads=3, log_level="debug"),
         [],
     )
-    assert {camel_case(field.name) for field in fields(Settings)} == {"adapter", "threads", "logLevel"}
+    assert {camel_case(field.name) for field in fields(Settings)} == {"adapter", "threads", "logLevel", "idleUnloadSeconds"}
 
 
 def test_what_is_not_set_stays_as_it_was() -> None:
@@ -50,7 +50,7 @@ def test_what_is_no_object_is_ignored_and_reported(data: Any) -> None:
 def test_an_unknown_key_is_reported_with_the_known_ones(key: str) -> None:
     settings, problems = parse_settings({key: "debug", "threads": 1})
     assert settings == Settings(threads=1)
-    assert problems == [f"promptopt.{key} is no setting; known are adapter, logLevel, threads."]
+    assert problems == [f"promptopt.{key} is no setting; known are adapter, idleUnloadSeconds, logLevel, threads."]
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,7 @@ def test_an_unknown_key_is_reported_with_the_known_ones(key: str) -> None:
         ("threads", False, "promptopt.threads should be of type int, not False; 7 is used."),
         ("threads", -1, "promptopt.threads should be between 0 and 256, not -1; 7 is used."),
         ("threads", 257, "promptopt.threads should be between 0 and 256, not 257; 7 is used."),
+        ("idleUnloadSeconds", -1, "promptopt.idleUnloadSeconds should be between 0 and 604800, not -1; 600 is used."),
         ("logLevel", "loud", "promptopt.logLevel should be one of error, warning, info, debug, not 'loud'; 'info' is used."),
         ("logLevel", 10, "promptopt.logLevel should be of type str, not 10; 'info' is used."),
     ],
