@@ -168,7 +168,7 @@ def test_there_is_an_action_for_each_style_when_there_are_several() -> None:
 
 def test_variants_are_chosen_by_a_command() -> None:
     last = all_actions(asked((0, 3), (0, 18)), Source(DOCUMENT), 4, "utf-16", LAZY)[-1]
-    assert last.command == types.Command(f"{TITLE}: variants…", VARIANTS, [DATA])
+    assert last.command == types.Command(title=f"{TITLE}: variants…", command=VARIANTS, arguments=[DATA])
     assert (last.data, last.kind) == (None, KIND)
 
 
