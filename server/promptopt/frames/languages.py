@@ -101,11 +101,12 @@ UNKNOWN = Syntax("", [line_comment(r"^[ \t]*(?:#+|//+|--+|;+|%+)(?=[ \t\r\n]|\Z)
 
 def language_of(identifier: str, name: str) -> str:
     """The identifier of the language: that of the client if it is known here, else by the file's name, else the client's."""
-    identifier = identifier.lower()
+    identifier, path = identifier.lower(), PurePosixPath(name.lower())
+    extension = path.suffix.removeprefix(".")
+    if extension in ("json", "jsonc"):
+        return extension  # editors that call it JavaScript would have escapes that JSON lacks
     if identifier in _BY_IDENTIFIER or identifier in MARKDOWN or (identifier in PLAIN and identifier not in ("plaintext", "text")):
         return identifier
-    path = PurePosixPath(name.lower())
-    extension = path.suffix.removeprefix(".")
     by_name = _EXTENSIONS.get(extension) or (extension if extension in _BY_IDENTIFIER else _NAMES.get(path.name))
     return by_name or identifier
 
