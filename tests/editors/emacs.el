@@ -18,6 +18,7 @@
 (apply #'eglot (eglot--guess-contact))
 (let ((start (+ (point-min) (string-to-number (getenv "PROMPTOPT_START"))))
       (end (+ (point-min) (string-to-number (getenv "PROMPTOPT_END")))))
+  (setq last-nonmenu-event ?x) ; no mouse: asks in the minibuffer, where the answer is ours
   (cl-letf (((symbol-function 'completing-read) (lambda (&rest _) "Optimize prompt")))
     (eglot-code-actions start end "refactor.rewrite" t)))
 (save-buffer)

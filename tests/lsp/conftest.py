@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from conversation import Editor, conversation
+from conversation import Editor, capabilities_of, conversation
 from pytest_lsp import client_capabilities
 
-CLIENTS = {"neovim": "utf-8", "emacs": "utf-32", "visual-studio-code": "utf-16"}
+CLIENTS = {"neovim": "utf-8", "helix": "utf-8", "emacs": "utf-32", "visual-studio-code": "utf-16"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=CLIENTS)
 async def editor(request: pytest.FixtureRequest) -> AsyncIterator[Editor]:
-    async with conversation(client_capabilities(request.param), PROMPTOPT_FAKE_DELAY="0.03") as started:
+    async with conversation(capabilities_of(request.param), PROMPTOPT_FAKE_DELAY="0.03") as started:
         assert started.encoding == CLIENTS[request.param]
         yield started
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -15,7 +16,7 @@ from fakes import fake_rewrite
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.protocol import default_converter
-from pytest_lsp import ClientServerConfig, LanguageClient
+from pytest_lsp import ClientServerConfig, LanguageClient, client_capabilities
 from pytest_lsp.client import register_lsp_features
 
 ROOT = Path(__file__).parents[2]
@@ -25,8 +26,16 @@ CODECS = {"utf-8": ("utf-8", 1), "utf-16": ("utf-16-le", 2), "utf-32": ("utf-32-
 PROMPT = "create function"
 DOCUMENT = f'first\u2028line\f\r\né😀 say "{PROMPT}" 😀 to it\r\nlast'
 REWRITE = fake_rewrite(PROMPT).replace("\n", "\r\n")  # the line ends of the document
+HELIX = Path(__file__).parent / "clients" / "helix_v24.3.json"  # the others come with pytest-lsp
 PATIENCE = 15.0
 NUMBERS = itertools.count()
+
+
+def capabilities_of(name: str) -> types.ClientCapabilities:
+    """What an editor declares that it can do."""
+    if name != "helix":
+        return client_capabilities(name)
+    return default_converter().structure(json.loads(HELIX.read_text())["capabilities"], types.ClientCapabilities)
 
 
 @dataclass
@@ -36,6 +45,7 @@ class Editor:
     client: LanguageClient
     answer: types.InitializeResult
     encoding: str
+    versioned: bool = True
     edits: list[types.WorkspaceEdit] = field(default_factory=list)
     apply_answer: types.ApplyWorkspaceEditResult = field(default_factory=lambda: types.ApplyWorkspaceEditResult(applied=True))
 
@@ -69,6 +79,7 @@ async def conversation(capabilities: types.ClientCapabilities, options: object =
         types.InitializeParams(capabilities=capabilities, root_uri="file:///notes", initialization_options=options)
     )
     editor.encoding = str(types.PositionEncodingKind(editor.answer.capabilities.position_encoding).value)
+    editor.versioned = bool(capabilities.workspace and capabilities.workspace.workspace_edit.document_changes)  # type: ignore[union-attr]
     yield editor
     await client.shutdown_session()
     await client.stop()
