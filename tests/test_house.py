@@ -14,6 +14,7 @@ SERVER = ROOT / "server" / "promptopt"
 TRAINING = ROOT / "training" / "promptopt_training"
 ROOMS = [
     {"errors", "settings", "units"},
+    {"frames"},
     {"vocabulary", "files"},
     {"codec"},
     {"bundle"},

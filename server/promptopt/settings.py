@@ -24,14 +24,19 @@ class Settings:
     log_level: str = "warning"
     "What the language server logs: error, warning, info or debug. Prompts are never logged."
 
+    idle_unload_seconds: int = 600
+    "After how many seconds without a rewrite the language server releases the network's memory; 0 keeps it."
+
 
 ENGINES = ("auto", "compiled", "reference")
 LOG_LEVELS = ("error", "warning", "info", "debug")
+LONGEST_IDLE = 7 * 24 * 3600
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "adapter": (lambda value: bool(value.strip()), "a name or a folder"),
     "engine": (lambda value: value in ENGINES, f"one of {', '.join(ENGINES)}"),
     "threads": (lambda value: 0 <= value <= 256, "between 0 and 256"),
     "offline": (lambda value: True, "true or false"),
+    "idle_unload_seconds": (lambda value: 0 <= value <= LONGEST_IDLE, f"between 0 and {LONGEST_IDLE}"),
     "log_level": (lambda value: value in LOG_LEVELS, f"one of {', '.join(LOG_LEVELS)}"),
 }
 
