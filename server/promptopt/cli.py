@@ -26,7 +26,6 @@ examples:
 
 exit status:
   0    done
-  1    the doctor found something to look at
   2    the prompt, a file or an option is not usable
   3    a model is missing or damaged
   4    the network wrote nothing acceptable (in a batch: for at least one row)

@@ -53,7 +53,11 @@ class Jobs:
             now = time.monotonic()
             if now - last >= REPORT_INTERVAL:
                 last = now
-                loop.call_soon_threadsafe(report, message)
+                loop.call_soon_threadsafe(report_unless_stopped, message)
+
+        def report_unless_stopped(message: str) -> None:
+            if not stop.is_set():  # after the end of a progress nothing may follow
+                report(message)
 
         def on_token(progress: Progress) -> None:
             show(f"{progress.tokens} pieces")
