@@ -57,7 +57,8 @@ def relative_bias(buckets: Matrix, distance: int, both_sides: bool) -> Matrix:
     steps = np.log(np.maximum(far, 1).astype(np.float32) / np.float32(exact)) / np.float32(np.log(distance / exact))
     ranges = exact + (steps * np.float32(count - exact)).astype(np.int64)
     index = np.where(far < exact, far, np.minimum(ranges, count - 1))
-    return buckets[index + np.where(relative > 0, count, 0)].T
+    bias: Matrix = buckets[index + np.where(relative > 0, count, 0)].T
+    return bias
 
 
 def _shape(config: Mapping[str, Any], vocabulary: int) -> Shape:

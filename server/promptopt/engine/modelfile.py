@@ -153,7 +153,8 @@ class ModelFile:
         values = np.frombuffer(self.memory, np.int8, panels * PANEL * quads * 4, tensor.offset)
         scales = np.frombuffer(self.memory, "<f4", panels * PANEL, tensor.offset + len(values))
         matrix = values.reshape(panels, quads, PANEL, 4).transpose(0, 2, 1, 3).reshape(panels * PANEL, quads * 4)[:rows, :columns]
-        return matrix * scales[:rows, None]
+        dequantized: Matrix = matrix * scales[:rows, None]
+        return dequantized
 
     def _header(self) -> Mapping[str, Any]:
         if len(self.memory) < _PREFIX.size or self.memory[: len(_MAGIC)] != _MAGIC:

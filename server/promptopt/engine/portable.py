@@ -58,7 +58,7 @@ class PortableEngine:
             x = x + self._fed_forward(x, layer)
         return self._normed(x, "encoder.norm")
 
-    def _decode(self, piece: int, past: list[Pair], cross: Sequence[Sequence[Matrix]]) -> Matrix:
+    def _decode(self, piece: int, past: list[Pair], cross: Sequence[Matrix]) -> Matrix:
         """Logits for what follows `piece`, shape [vocabulary]; its keys and values are added to `past`."""
         x = self._weights["embedding"][[piece]]
         for number in range(self._shape.decoder_layers):
@@ -78,13 +78,15 @@ class PortableEngine:
         weights = np.exp(scores - scores.max(-1, keepdims=True))
         weights /= weights.sum(-1, keepdims=True)
         together: Matrix = (weights @ values).transpose(1, 0, 2).reshape(queries.shape[1], -1)
-        return together @ self._weights[output].T
+        out: Matrix = together @ self._weights[output].T
+        return out
 
     def _bias(self, stack: str, queries: int, keys: int) -> Matrix:
         """Shape [heads, queries, keys]; the last query stands at the last key."""
         distance = self._shape.distance
         relative = np.arange(keys)[None, :] - np.arange(keys - queries, keys)[:, None]
-        return self._weights[f"{stack}.bias"][:, np.clip(relative, -distance, distance) + distance]
+        bias: Matrix = self._weights[f"{stack}.bias"][:, np.clip(relative, -distance, distance) + distance]
+        return bias
 
     def _fed_forward(self, x: Matrix, layer: str) -> Matrix:
         inner = self._normed(x, f"{layer}.norm") @ self._weights[f"{layer}.in"].T
@@ -98,7 +100,8 @@ class PortableEngine:
     def _normed(self, x: Matrix, name: str) -> Matrix:
         """Root-mean-square normalisation (Zhang and Sennrich, 2019)."""
         scale = np.sqrt((x * x).mean(-1, keepdims=True) + np.float32(self._shape.epsilon))
-        return self._weights[name] * (x / scale)
+        normed: Matrix = self._weights[name] * (x / scale)
+        return normed
 
     def _split(self, x: Matrix, parts: int) -> Matrix:
         """[positions, parts * heads * d_kv] as [parts, heads, positions, d_kv]."""
@@ -110,12 +113,14 @@ def _relu(x: Matrix) -> Matrix:
 
 
 def _gelu(x: Matrix) -> Matrix:
-    return x * np.float32(0.5) * (1 + np.vectorize(math.erf, otypes=[np.float32])(x * np.float32(0.5**0.5)))
+    active: Matrix = x * np.float32(0.5) * (1 + np.vectorize(math.erf, otypes=[np.float32])(x * np.float32(0.5**0.5)))
+    return active
 
 
 def _gelu_new(x: Matrix) -> Matrix:
     """The approximation by tanh (Hendrycks and Gimpel, 2016)."""
-    return x * np.float32(0.5) * (1 + np.tanh(np.float32((2 / np.pi) ** 0.5) * (x + np.float32(0.044715) * x**3)))
+    active: Matrix = x * np.float32(0.5) * (1 + np.tanh(np.float32((2 / np.pi) ** 0.5) * (x + np.float32(0.044715) * x**3)))
+    return active
 
 
 _ACTIVATIONS = {"relu": _relu, "gelu": _gelu, "gelu_new": _gelu_new}
