@@ -53,7 +53,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     for name, run, help_ in (
         ("pull", pull, "fetch or update an adapter and its base"),
         ("path", path, "print the folder of an adapter or base"),
-        ("remove", remove, "delete an adapter or base from the cache"),
+        ("remove", remove, "delete an adapter or base, and what was compiled from it, from the cache"),
         ("verify", verify, "compare what is in the cache with its hashes"),
     ):
         action = actions.add_parser(name, help=help_)
@@ -79,10 +79,10 @@ def list_(options: argparse.Namespace) -> int:
 def pull(options: argparse.Namespace) -> int:
     """`promptopt adapters pull`: the newest commit of the revision, and the base if it is not here."""
     from promptopt.adapters.access import Access
+    from promptopt.adapters.bar import bytes_bar
     from promptopt.adapters.locate import locate
     from promptopt.adapters.names import ADAPTER, is_offline
     from promptopt.adapters.pull import pull
-    from promptopt.commands.bar import bytes_bar
 
     reference = _reference(options.name)
     if is_offline(False):
@@ -111,8 +111,9 @@ def path(options: argparse.Namespace) -> int:
 
 
 def remove(options: argparse.Namespace) -> int:
-    """`promptopt adapters remove`: without a revision, everything of that name."""
+    """`promptopt adapters remove`: without a revision, everything of that name; and what was compiled from it."""
     from promptopt.adapters.cache import Cache
+    from promptopt.engine.loader import forget
 
     reference, cache = _reference(options.name), Cache()
     with cache.lock(reference.id, lambda: None):
@@ -122,7 +123,7 @@ def remove(options: argparse.Namespace) -> int:
         cache.sweep(reference.id)
     if not doomed:
         raise InvalidInput(f"{reference} is not in the cache.", "See what is: promptopt adapters list")
-    for folder in doomed:
+    for folder in (*doomed, *forget(doomed)):
         print(folder)
     return 0
 
