@@ -9,10 +9,10 @@ from hub.conftest import ADAPTER, BASE, WEIGHTS
 from hub.local_hub import LocalHub
 
 from promptopt.adapters.access import Fetched
+from promptopt.adapters.bar import bytes_bar
 from promptopt.adapters.cache import Cache
 from promptopt.bundle import builtin_folder
 from promptopt.cli import main
-from promptopt.commands.bar import bytes_bar
 
 MODEL = "adapter_model.safetensors"
 Captured = pytest.CaptureFixture[str]
@@ -103,6 +103,19 @@ def test_remove_deletes_the_folder_and_what_was_left_beside_it(pulled: Path, cac
     assert capsys.readouterr().out == f"{pulled}\n"
     assert list(pulled.parent.iterdir()) == []
     assert cache.folders() == [base(cache)]
+
+
+def test_remove_deletes_what_was_compiled_from_it(pulled: Path, cache: Cache, capsys: Captured) -> None:
+    home = cache.home.parent / "compiled"
+    for name, adapter in (("one", pulled), ("two", pulled.with_name("0" * 40)), ("three", Path("/elsewhere"))):
+        (home / name).mkdir(parents=True)
+        (home / name / "model.bin").write_bytes(b"x")
+        (home / name / "source.json").write_text(json.dumps({"adapter": str(adapter), "base": str(base(cache))}))
+    assert main(["adapters", "remove", ADAPTER]) == 0
+    assert capsys.readouterr().out == f"{pulled}\n{home / 'one'}\n"
+    assert sorted(path.name for path in home.iterdir()) == ["three", "two"]
+    assert main(["adapters", "remove", BASE]) == 0
+    assert list(home.iterdir()) == []
 
 
 def test_remove_of_one_revision_keeps_the_others(local_hub: LocalHub, pulled: Path, cache: Cache, capsys: Captured) -> None:

@@ -16,7 +16,7 @@ from tiny_models import ids, sources
 from promptopt.bundle import Bundle
 from promptopt.engine import loader
 from promptopt.engine.compiler import compile_bundle
-from promptopt.engine.loader import cache_folder, cache_key, compiled_folder, load_model, open_engine
+from promptopt.engine.loader import cache_folder, cache_key, compiled_folder, forget, load_model, open_engine
 from promptopt.engine.modelfile import MODEL_FILE, ModelFile
 from promptopt.engine.protocol import Decoding
 from promptopt.errors import BundleError
@@ -56,6 +56,15 @@ def test_a_bundle_is_compiled_once(tied: Bundle, tmp_path: Path, monkeypatch: py
     assert made == [cache_key(tied)]
     assert written(tmp_path) == before
     assert [path.name for path in (tmp_path / "compiled").iterdir()] == [cache_key(tied)]
+
+
+def test_what_was_compiled_from_a_folder_is_forgotten_with_it(own: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch_compilations(monkeypatch)
+    folder = compiled_folder(own, tmp_path)
+    assert forget([tmp_path / "other"], tmp_path) == []
+    assert forget([own.adapter], tmp_path) == [folder]
+    assert list((tmp_path / "compiled").iterdir()) == []
+    assert forget([compiled_folder(own, tmp_path), own.base], tmp_path) == [folder]
 
 
 def test_a_changed_adapter_is_compiled_anew_beside_the_old(own: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

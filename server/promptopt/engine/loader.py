@@ -2,10 +2,12 @@
 
 import hashlib
 import importlib.util
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,7 +23,8 @@ from promptopt.errors import BundleError
 from promptopt.files import sha256
 from promptopt.settings import Settings
 
-COMPILER = 2
+SOURCE = "source.json"
+COMPILER = 3
 SMALL = 100_000_000
 
 
@@ -87,10 +90,20 @@ def compiled_folder(bundle: Bundle, cache: Path | None = None) -> Path:
     try:
         check_base(bundle)
         _compile(bundle, partial)
+        (partial / SOURCE).write_text(json.dumps({"adapter": str(bundle.adapter), "base": str(bundle.base)}), encoding="utf-8")
         _publish(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
+
+
+def forget(sources: Collection[Path], cache: Path | None = None) -> list[Path]:
+    """Deletes the compiled forms that were made from any of these folders, adapters' or bases', and returns where they were."""
+    home, named = (cache or cache_folder()) / "compiled", {str(path.resolve()) for path in sources}
+    doomed = [note.parent for note in sorted(home.glob(f"*/{SOURCE}")) if named & set(read_json(note).values())]
+    for folder in doomed:
+        shutil.rmtree(folder, ignore_errors=True)
+    return doomed
 
 
 def cache_key(bundle: Bundle) -> str:
