@@ -26,7 +26,7 @@ ROOMS = [
     {"commands"},
     {"cli"},
 ]
-OPEN_TO_TRAINING = {"errors", "settings", "units", "vocabulary", "codec", "bundle", "engine", "optimizer", "files"}
+OPEN_TO_TRAINING = {"errors", "settings", "units", "vocabulary", "codec", "bundle", "adapters", "engine", "optimizer", "files"}
 HEAVY = {"torch", "transformers", "peft", "matplotlib"}
 RIVALS = {"ctranslate2", "onnxruntime"}
 LONGEST = 400

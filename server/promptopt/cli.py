@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_optimize(options: argparse.Namespace) -> int:
     """`promptopt optimize`."""
-    from promptopt.commands.bar import bytes_bar
+    from promptopt.adapters.bar import bytes_bar
     from promptopt.optimizer import Optimizer
 
     if options.output and not options.batch:

@@ -1,16 +1,13 @@
 """A local Hub with an adapter and its base, a cache of its own, and no waiting."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import huggingface_hub
 import pytest
 from fakes import manifest
-from hub.local_hub import LocalHub
+from hub.local_hub import LocalHub, use
 
-from promptopt.adapters import hub as client
 from promptopt.adapters.access import Access, Fetched
 from promptopt.adapters.cache import Cache
 
@@ -28,8 +25,7 @@ def adapter_files(tmp_path: Path, base: str = BASE, base_sha256: str = "") -> di
         "README.md": b"# An adapter\n",
         "adapter_model.bin": b"a pickle",
         "run.py": b"print('code')",
-        "compiled/config.json": b"{}",
-        "compiled/model.bin": b"not fetched",
+        "notes/plan.json": b"{}",
         ".gitattributes": b"",
     }
 
@@ -48,18 +44,11 @@ def base_files() -> dict[str, bytes]:
 
 @pytest.fixture
 def local_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
-    """The Hub that the client talks to, in this process and in those that it starts."""
+    """The Hub that the client talks to, with an adapter and its base."""
     with LocalHub().running() as hub:
         hub.add(ADAPTER, adapter_files(tmp_path))
         hub.add(BASE, base_files())
-        monkeypatch.setenv("HF_ENDPOINT", hub.url)
-        monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([*map(str, _sources()), os.environ.get("PYTHONPATH", "")]))
-        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
-        monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}")
-        monkeypatch.setattr(client, "WAITS", (0.0, 0.0, 0.0))
+        use(hub, tmp_path, monkeypatch)
         yield hub
 
 
@@ -79,8 +68,3 @@ def reports() -> list[Fetched]:
 def access(cache: Cache, reports: list[Fetched]) -> Access:
     """Access to the Hub with that cache."""
     return Access(cache, report=reports.append)
-
-
-def _sources() -> list[Path]:
-    root = Path(__file__).parents[2]
-    return [root / "server", root / "training", root / "tests"]

@@ -1,7 +1,9 @@
-"""A small Hub on loopback, speaking what the real client asks: what a repository holds, and its files by range. It fails on demand."""
+"""A small Hub on loopback, speaking what the real client asks: listings, files by range, commits. It fails on demand."""
 
+import base64
 import hashlib
 import json
+import os
 import re
 import threading
 import time
@@ -9,12 +11,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+import huggingface_hub
+import pytest
+
+from promptopt.adapters import hub as client
 
 CHUNK = 1 << 12
 _API = re.compile(r"/api/models/([^/]+/[^/]+)(?:/revision/([^/]+))?")
 _FILE = re.compile(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
+_COMMIT = re.compile(r"/api/models/([^/]+/[^/]+)/commit/([^/]+)")
 
 
 @dataclass
@@ -37,6 +46,7 @@ class Repository:
 @dataclass
 class Fault:
     """What goes wrong with the files (or the listing, `on="api"`) whose path ends with `suffix`, the first `times` times.
+    `on="post"`: with whatever is sent to a path that ends so.
 
     status: answered instead.  headers: with it.  cut: the connection breaks after so many bytes.  slow: seconds before each 4 KiB.
     replace: this content is served; the listing still announces the true one.  redirect: to this address, the path appended.
@@ -63,10 +73,11 @@ class Asked:
 
 
 class LocalHub:
-    """Repositories by id, faults to play, and what was asked."""
+    """Repositories by id, those that were made by a client, faults to play, and what was asked."""
 
     def __init__(self) -> None:
         self.repositories: dict[str, list[Repository]] = {}
+        self.created: list[dict[str, Any]] = []
         self.faults: list[Fault] = []
         self.asked: list[Asked] = []
         self.served = 0
@@ -93,6 +104,30 @@ class LocalHub:
     def find(self, id: str, revision: str) -> Repository | None:
         """The repository at a branch, tag or commit."""
         return next((r for r in self.repositories.get(id, ()) if revision in (r.commit, *r.revisions)), None)
+
+    def take(self, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Status and JSON of the answer to what a client sends: a new repository or branch, or a commit."""
+        fault, commit = self.fault_for("post", path), _COMMIT.fullmatch(path)
+        if fault.status:
+            return fault.status, {"error": "refused"}
+        if path == "/api/repos/create":
+            self.created.append(json.loads(body))
+            return 200, {"url": f"{self.url}/{self.created[-1]['organization']}/{self.created[-1]['name']}"}
+        if commit:
+            made = self._commit(commit[1], commit[2], body)
+            return 200, {"commitUrl": f"{self.url}/{commit[1]}/commit/{made}", "commitOid": made, "success": True}
+        if "/preupload/" in path:
+            files = [file["path"] for file in json.loads(body)["files"]]
+            return 200, {"files": [{"path": file, "uploadMode": "regular", "shouldIgnore": False} for file in files]}
+        if path == "/api/validate-yaml":
+            return 200, {"errors": [], "warnings": []}
+        return (200, {}) if "/branch/" in path else (404, {"error": "unknown"})
+
+    def _commit(self, id: str, revision: str, body: bytes) -> str:
+        before = self.find(id, revision)
+        rows = [row["value"] for row in map(json.loads, body.splitlines()) if row["key"] == "file"]
+        sent = {row["path"]: base64.b64decode(row["content"]) for row in rows}
+        return self.add(id, {**(before.files if before else {}), **sent}, (revision,))
 
     def fault_for(self, on: str, path: str) -> Fault:
         """The fault to play now; one that does nothing where there is none."""
@@ -125,6 +160,20 @@ def blob(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0%s" % (len(content), content)).hexdigest()
 
 
+def use(hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets this process and those that it starts talk to `hub`, with a cache of their own and no waiting."""
+    root = Path(__file__).parents[2]
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    paths = [str(root / name) for name in ("server", "training", "tests")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
+    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setattr(client, "WAITS", (0.0, 0.0, 0.0))
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     hub: LocalHub
@@ -144,6 +193,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._file(match[1], match[2], match[3], path)
         else:
             self._answer(200 if path == "/" else 404, b"")
+
+    def do_POST(self) -> None:
+        path = unquote(urlsplit(self.path).path)
+        self.hub.asked.append(Asked(self.command, path, {name.lower(): value for name, value in self.headers.items()}))
+        status, data = self.hub.take(path, self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+        self._answer(status, json.dumps(data).encode(), {"Content-Type": "application/json"})
 
     def _listing(self, id: str, revision: str, path: str) -> None:
         fault = self.hub.fault_for("api", path)

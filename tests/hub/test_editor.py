@@ -64,4 +64,4 @@ async def test_what_is_wrong_is_told(editor: Editor, local_hub: LocalHub) -> Non
     local_hub.repositories.pop(BASE)
     error = await failure(asyncio.ensure_future(chosen(editor, await action_for(editor, opened(editor)))))
     assert error.code == -32803
-    assert error.message.startswith("ada/mini is not in the cache. There is no ada/mini on the Hub, and no such folder here.")
+    assert error.message.startswith("ada/mini is not in the cache. There is no ada/mini on the Hub.")

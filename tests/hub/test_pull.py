@@ -25,7 +25,7 @@ from promptopt.adapters.pull import pull
 from promptopt.errors import BundleError, Cancelled, HubError
 
 REFERENCE = Reference(ADAPTER)
-FETCHED = ["README.md", "adapter_config.json", "adapter_model.safetensors", "compiled/config.json", "promptopt.json"]
+FETCHED = ["README.md", "adapter_config.json", "adapter_model.safetensors", "promptopt.json"]
 MODEL = "adapter_model.safetensors"
 
 
@@ -129,7 +129,7 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"status": 404},
-        "There is no ada/golden on the Hub, and no such folder here. Check the spelling; for a private repository run: hf auth login",
+        "There is no ada/golden on the Hub. Check the spelling, also of a folder; for a private repository: hf auth login",
     ),
     ({"status": 429}, f"The Hub has had too many requests from here (429). {LATER}"),
     ({"status": 500}, f"The Hub failed while it was asked for ada/golden (500). {LATER}"),
@@ -319,7 +319,7 @@ def test_weights_in_a_pickle_only_are_refused(local_hub: LocalHub, access: Acces
     local_hub.add(ADAPTER, content)
     with pytest.raises(BundleError) as caught:
         pull(REFERENCE, access)
-    expected = "ada/golden has its weights as pickles only (adapter_model.bin, compiled/model.bin); opening them can run any code."
+    expected = "ada/golden has its weights as pickles only (adapter_model.bin); opening them can run any code."
     assert caught.value.message == expected
 
 

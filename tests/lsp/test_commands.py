@@ -3,8 +3,9 @@
 import asyncio
 
 import pytest
-from conversation import Editor, action_for, begun, chosen, failure, kinds, opened
+from conversation import Editor, action_for, begun, chosen, conversation, failure, kinds, opened
 from lsprotocol import types
+from pytest_lsp import client_capabilities
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -37,6 +38,18 @@ async def test_a_command_of_somebody_else_is_refused(emacs: Editor) -> None:
     assert error.code == -32602
     assert "\n" not in error.message
     assert emacs.edits == []
+
+
+async def test_the_doctor_returns_what_its_command_prints_and_has_looked_at_the_settings_in_use() -> None:
+    async with conversation(client_capabilities("neovim"), {"threads": 3}, HF_HUB_OFFLINE="1", PROMPTOPT_FAKE_ADAPTERS="1") as asked:
+        found = await asked.client.workspace_execute_command_async(types.ExecuteCommandParams("promptopt.doctor"))
+    findings = {finding["name"]: finding for finding in found["findings"]}
+    assert found["ok"] == (not any(finding["problem"] for finding in findings.values()))
+    names = ["promptopt", "packages", "adapter", "base", "engine", "rewrite", "threads", "memory", "cache", "Hub"]
+    assert (list(found), list(findings)) == (["ok", "findings"], names)
+    assert findings["engine"] == {"name": "engine", "value": "fake", "problem": "", "hint": ""}
+    assert findings["threads"]["value"].startswith("3, ")
+    assert findings["Hub"]["value"] == "offline mode is on; no socket is opened"
 
 
 @pytest.mark.parametrize(("reason", "shown"), [("the buffer is read-only", "the buffer is read-only"), (None, "the editor gave no reason")])

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 from fakes import mini_codec
+from hub.local_hub import LocalHub
 from t5_codec import t5_vocabulary
 
 from promptopt.bundle import builtin_folder
 from promptopt.codec import Codec
-from promptopt.errors import BundleError
+from promptopt.errors import BundleError, HubError
 from promptopt.vocabulary import Vocabulary
-from promptopt_training import bases
 from promptopt_training.bases import FLAN_TABLE, OWN, SENTINELS, T5, find_base, kind_of
 from promptopt_training.corpus import encode_pairs
 from promptopt_training.data import golden_pairs
@@ -80,32 +80,28 @@ def test_a_folder_is_called_by_its_whole_path_even_if_it_could_be_a_hub_id(
     flan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bases, "fetched_base", lambda name, revision: pytest.fail("fetched"))
     (tmp_path / "owner").mkdir()
     (tmp_path / "owner" / "name").symlink_to(flan)
     assert find_base("owner/name").reference == str(flan.resolve())
 
 
-@pytest.mark.parametrize(
-    ("asked", "repository", "revision"),
-    [("google/flan-t5-base", "google/flan-t5-base", None), ("google/flan-t5-base@v1.0", "google/flan-t5-base", "v1.0")],
-)
-def test_a_hub_id_is_fetched_and_pinned_to_its_commit(
-    flan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str, repository: str, revision: str | None
-) -> None:
-    fetched: list[tuple[str, str | None]] = []
-    snapshot = tmp_path / ("c" * 40)
-    snapshot.symlink_to(flan)
-
-    def fetch(name: str, wanted: str | None) -> Path:
-        fetched.append((name, wanted))
-        return snapshot
-
-    monkeypatch.setattr(bases, "fetched_base", fetch)
+@pytest.mark.parametrize(("asked", "tags"), [("owner/t5", ("main",)), ("owner/t5@v1.0", ("v1.0",))])
+def test_a_hub_id_is_fetched_once_and_pinned_to_its_commit(flan: Path, local_hub: LocalHub, asked: str, tags: tuple[str, ...]) -> None:
+    files = {path.name: path.read_bytes() for path in flan.iterdir()}
+    commit = local_hub.add("owner/t5", {**files, "pytorch_model.bin": b"a pickle"}, tags)
     base = find_base(asked)
-    assert fetched == [(repository, revision)]
-    assert (base.name, base.kind) == (repository, T5)
-    assert base.reference == f"{repository}@{'c' * 40}"
+    assert (base.name, base.kind, base.reference) == ("owner/t5", T5, f"owner/t5@{commit}")
+    assert {path.name for path in base.folder.iterdir()} == {*files, "index.json"}
+    local_hub.asked.clear()
+    assert find_base(asked) == base == find_base(base.reference)
+    assert local_hub.asked == []
+
+
+def test_a_base_that_is_not_here_while_offline_is_a_sentence(local_hub: LocalHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(HubError, match="owner/t5@v1 is not in the cache, and offline mode is on"):
+        find_base("owner/t5@v1")
+    assert local_hub.asked == []
 
 
 def test_a_name_that_is_none_of_these_is_refused() -> None:

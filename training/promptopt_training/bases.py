@@ -1,17 +1,19 @@
 """The frozen bases that adapters are trained on: where they are, and how each kind of vocabulary writes a rewrite."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from promptopt.bundle import VOCABULARY, base_folder, builtin_bases, builtin_folder, read_json, user_folder
+from promptopt.adapters.access import Access
+from promptopt.adapters.bar import bytes_bar
+from promptopt.adapters.locate import find
+from promptopt.adapters.names import BASE, is_offline
+from promptopt.bundle import BASE_FILES, VOCABULARY, builtin_folder, check_files, read_json
 from promptopt.codec import Codec, Table
 from promptopt.errors import BundleError
 from promptopt.vocabulary import Vocabulary
 from promptopt_training.corpus import READ_LIMIT, WRITE_LIMIT
-from promptopt_training.hub import fetched_base
 from promptopt_training.vocabulary import REWRITE, TABLE
 
 SENTINELS = 100
@@ -24,7 +26,6 @@ FLAN_TABLE = Table(
     pointers=tuple(f"<extra_id_{number}>" for number in range(5, SENTINELS)),
     points_at="spans",
 )
-_HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 
 
 @dataclass(frozen=True)
@@ -68,15 +69,16 @@ class Base:
 def find_base(name: str) -> Base:
     """The base that a user names: a built-in one, a folder, or `owner/name` or `owner/name@revision` on the Hub.
 
-    Raises BundleError when it cannot be had, is incomplete, or has a vocabulary of another kind.
+    What the Hub has is fetched into the cache, with a bar on a terminal. Raises BundleError when the base cannot be had, is incomplete, or
+    has a vocabulary of another kind.
     """
-    hub_id = _HUB_ID.fullmatch(name)
-    if name not in builtin_bases() and user_folder(name) is None and hub_id:
-        snapshot = fetched_base(hub_id[1], hub_id[2])
-        folder = base_folder(str(snapshot))
-        return Base(hub_id[1], folder, kind_of(folder), revision=snapshot.name)
-    folder = base_folder(name)
-    return Base(base_name(folder), folder, kind_of(folder))
+    with bytes_bar() as report:
+        place = find(name, BASE, Access(offline=is_offline(False), report=report))
+    check_files(place.folder, BASE_FILES)
+    kind = kind_of(place.folder)
+    if place.entry:
+        return Base(place.entry.id, place.folder, kind, revision=place.entry.commit)
+    return Base(base_name(place.folder), place.folder, kind)
 
 
 def base_name(folder: Path) -> str:

@@ -11,7 +11,6 @@ from promptopt_training.hub import send
 from promptopt_training.options import PublishOptions
 
 CARD = "README.md"
-COMPILED = "compiled"
 _UNSAFE = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".py", ".pyc", ".so", ".dll"})
 _PICKLE, _ARCHIVE = b"\x80", b"PK\x03\x04"
 
@@ -51,7 +50,7 @@ def sendable(folder: Path) -> dict[str, Path]:
     """What of an adapter folder is sent, by its name on the Hub. Raises BundleError for a missing file or an unsafe one."""
     if not folder.is_dir():
         raise InvalidInput(f"There is no folder {folder}.", "Give the adapter with --adapter_path.")
-    unsafe = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and _is_unsafe(path, folder))
+    unsafe = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and _is_unsafe(path))
     if unsafe:
         raise BundleError(
             f"{folder} holds files that can run code where they are loaded: {', '.join(unsafe)}.",
@@ -61,16 +60,14 @@ def sendable(folder: Path) -> dict[str, Path]:
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise BundleError(f"{folder} lacks {', '.join(missing)}.", "Make an adapter with: promptopt-train lora")
-    compiled = sorted(path for path in (folder / COMPILED).rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path for path in [*(folder / name for name in names), *compiled]}
+    return {name: folder / name for name in names}
 
 
-def _is_unsafe(path: Path, folder: Path) -> bool:
-    """Whether a file is a pickle or code, by its name or its first bytes; a compiled model is a .bin and neither."""
+def _is_unsafe(path: Path) -> bool:
+    """Whether a file is a pickle or code, by its name or its first bytes."""
     if path.suffix == ".safetensors":
         return False
     with path.open("rb") as file:
         head = file.read(4)
     pickled = (head[:1] == _PICKLE and head[1:2] <= b"\x05") or head == _ARCHIVE
-    named_so = path.suffix.lower() in _UNSAFE and not (path.suffix == ".bin" and path.parent == folder / COMPILED)
-    return pickled or named_so
+    return pickled or path.suffix.lower() in _UNSAFE

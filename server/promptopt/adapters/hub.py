@@ -145,8 +145,8 @@ def reachable() -> str:
     return ""
 
 
-def refusal(reference: Reference, error: HfHubHTTPError) -> HubError:
-    """The sentence for an answer of the Hub that is none."""
+def refusal(reference: Reference, error: HfHubHTTPError, action: str = "read") -> HubError:
+    """The sentence for an answer of the Hub that is none; `action` is what was tried with the repository."""
     status, page = error.response.status_code, f"{endpoint()}/{reference.id}"
     again = "Run the command again later; what is already here is kept."
     if isinstance(error, GatedRepoError):
@@ -154,11 +154,11 @@ def refusal(reference: Reference, error: HfHubHTTPError) -> HubError:
     if isinstance(error, RevisionNotFoundError):
         return HubError(f"{reference.id} has no revision {reference.revision!r}.", f"See which there are at {page}")
     if status in (401, 403):
-        return HubError(f"The Hub does not let you read {reference.id} ({status}).", "If you have access, log in with: hf auth login")
+        return HubError(f"The Hub does not let you {action} {reference.id} ({status}).", "If you have access, log in with: hf auth login")
     if isinstance(error, RepositoryNotFoundError) or status == 404:
         return HubError(
-            f"There is no {reference.id} on the Hub, and no such folder here.",
-            "Check the spelling; for a private repository run: hf auth login",
+            f"There is no {reference.id} on the Hub.",
+            "Check the spelling, also of a folder; for a private repository: hf auth login",
         )
     if status == 429:
         return HubError("The Hub has had too many requests from here (429).", again)

@@ -45,7 +45,7 @@ class Kind:
         return not is_pickle(file) and any(fnmatchcase(file, pattern) for pattern in (*self.required, *self.optional))
 
 
-ADAPTER = Kind("adapter", PEFT_FILES, (MANIFEST, "README.md", "compiled/*.json", "compiled/*.safetensors"))
+ADAPTER = Kind("adapter", PEFT_FILES, (MANIFEST, "README.md"))
 BASE = Kind("base", BASE_FILES, ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json"))
 
 

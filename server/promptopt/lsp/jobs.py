@@ -86,6 +86,10 @@ class Jobs:
                 del self._running[place]
             self._end(problem)
 
+    async def beside(self, look: Callable[[Optimizers], T]) -> T:
+        """What `look` makes of the networks; on their thread, after the rewrites that wait."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, look, self._optimizers)
+
     def stop_document(self, uri: str) -> None:
         """Stops every rewrite for a document."""
         for (document, _), stop in self._running.items():

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from promptopt.optimizer import Optimizer
 from promptopt.settings import Settings
@@ -30,6 +31,10 @@ class Optimizers:
     def loaded(self, settings: Settings) -> bool:
         """Whether its network is in memory."""
         return _key(settings) in self._loaded
+
+    def local(self, settings: Settings) -> Optimizer:
+        """The optimizer for `settings` where its network is in memory, else one of the caller's own that downloads nothing."""
+        return self.get(settings) if self.loaded(settings) else self._make(replace(settings, offline=True))
 
     def load(self, settings: Settings) -> None:
         """Loads its network. Raises BundleError."""

@@ -1,6 +1,7 @@
 """The wiring: protocol messages in, thin handlers, the session behind them."""
 
 import asyncio
+from typing import Any
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
@@ -17,7 +18,8 @@ from promptopt.lsp.parent import leave, watch
 from promptopt.lsp.session import INVALID_PARAMS, Session, parse_request, source_of
 from promptopt.optimizer import Optimizer
 
-COMMANDS = (OPTIMIZE, VARIANTS)
+DOCTOR = "promptopt.doctor"
+COMMANDS = (OPTIMIZE, VARIANTS, DOCTOR)
 TITLE_WIDTH = 60
 
 
@@ -118,17 +120,20 @@ def add_rewrites(session: Session) -> None:
         return action
 
     @server.feature(types.WORKSPACE_EXECUTE_COMMAND)
-    async def execute(params: types.ExecuteCommandParams) -> None:
+    async def execute(params: types.ExecuteCommandParams) -> dict[str, Any] | None:
         if params.command not in COMMANDS:
             raise JsonRpcException("promptopt has no such command.", INVALID_PARAMS)
+        if params.command == DOCTOR:
+            return await session.examine()
         request = session.request(params.arguments)
         if params.command == OPTIMIZE:
             await apply(server, await session.edit(request, params.work_done_token))
-            return
+            return None
         texts = await session.variants(request, params.work_done_token)
         picked = await pick(server, "Which rewrite?", titles(texts))
         if picked is not None:
             await apply(server, session.replacing(request, texts[picked]))
+        return None
 
     for name in COMMANDS:  # declares them; pygls' own way of running one knows no cancel and no progress token
         server.command(name)(execute)

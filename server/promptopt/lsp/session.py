@@ -12,6 +12,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.workspace import TextDocument
 
+from promptopt.doctor import as_json, examine
 from promptopt.errors import Cancelled, PromptoptError
 from promptopt.frames import Frame, frame_of
 from promptopt.lsp.actions import Request, request_at
@@ -135,6 +136,11 @@ class Session:
         if self.frame(request).prompt != prompt:
             raise content_modified("What stands around the selection has changed meanwhile; nothing was replaced. Select it and try again.")
         return found
+
+    async def examine(self) -> dict[str, Any]:
+        """What `promptopt doctor --json` prints, on the network that is in use; downloads nothing."""
+        settings = self.configuration.general
+        return await self.jobs.beside(lambda optimizers: as_json(examine(settings, optimizers.local(settings))))
 
     def frame(self, request: Request) -> Frame:
         """The selection as it stands now. Raises ContentModified when that cannot be told, RequestFailed when it has no one meaning."""
