@@ -5,7 +5,7 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,9 +65,11 @@ def new_client() -> LanguageClient:
 
 
 @asynccontextmanager
-async def conversation(capabilities: types.ClientCapabilities, options: object = None, **environment: str) -> AsyncIterator[Editor]:
-    """An initialized server on `capabilities`, shut down afterwards."""
-    client: LanguageClient = await ClientServerConfig(SERVER, new_client, {**ENVIRONMENT, **environment}).start()  # type: ignore[assignment]
+async def conversation(
+    capabilities: types.ClientCapabilities, options: object = None, command: Sequence[str] = SERVER, **environment: str
+) -> AsyncIterator[Editor]:
+    """An initialized server on `capabilities`, shut down afterwards; `command` starts another one than that without weights."""
+    client: LanguageClient = await ClientServerConfig(list(command), new_client, {**ENVIRONMENT, **environment}).start()  # type: ignore[assignment]
     editor = Editor(client, None, "")  # type: ignore[arg-type]
 
     @client.feature(types.WORKSPACE_APPLY_EDIT)

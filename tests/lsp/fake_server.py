@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from fakes import LEAD, TAIL, FakeEngine, fake_optimizer, manifest, mini_codec
+from fakes import LEAD, TAIL, FakeEngine, fake_model, manifest, mini_codec
 
 from promptopt.bundle import load_bundle
 from promptopt.codec import END
@@ -26,10 +26,11 @@ def optimizer(settings: Settings) -> Optimizer:
     """What the environment asks for."""
     if "PROMPTOPT_FAKE_ADAPTERS" in os.environ:
         return Optimizer(settings, named)
-    made = fake_optimizer(float(os.environ.get("PROMPTOPT_FAKE_DELAY", "0")))
+    delay = float(os.environ.get("PROMPTOPT_FAKE_DELAY", "0"))
+    made = Optimizer(settings, lambda _: fake_model(delay))
     if "PROMPTOPT_FAKE_BROKEN" in os.environ:
         codec = mini_codec()
-        made = Optimizer(made.settings, lambda settings: Model(manifest(), codec, FakeEngine(codec, ids=[*codec.plain("Act."), END])))
+        made = Optimizer(settings, lambda _: Model(manifest(), codec, FakeEngine(codec, ids=[*codec.plain("Act."), END])))
     if "PROMPTOPT_FAKE_NOISE" in os.environ:
         made.optimize = noisy(made.optimize)  # type: ignore[method-assign]
     return made
