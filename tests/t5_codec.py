@@ -1,22 +1,15 @@
 """A codec with the limits of Flan-T5's vocabulary: white space is folded, and some characters have no piece."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import sentencepiece
 
-from promptopt.codec import Codec, Table
+from promptopt.codec import Codec
 from promptopt.vocabulary import Vocabulary
+from promptopt_training.bases import FLAN_TABLE, SENTINELS
 
-T5_TABLE = Table(
-    prompt="<extra_id_0>",
-    glue="<extra_id_1>",
-    capital="<extra_id_2>",
-    escape="<extra_id_3>",
-    line_break="<extra_id_4>",
-    pointers=tuple(f"<extra_id_{number}>" for number in range(5, 100)),
-    points_at="spans",
-)
 LINES = (
     "Act as a careful engineer who writes small functions.",
     "Context: the function is called by other code, without anyone reading it.",
@@ -27,14 +20,14 @@ LINES = (
 )
 
 
-def t5_codec(folder: Path) -> Codec:
-    """Trains a tiny vocabulary with T5's own settings in `folder` and puts T5's hundred sentinels to use."""
+def t5_vocabulary(path: Path, lines: Sequence[str] = LINES * 20, size: int = 160) -> Path:
+    """Trains a tiny vocabulary with T5's own settings and writes it to `path`."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(LINES * 20),
+        sentence_iterator=iter(lines),
         model_writer=model,
         model_type="unigram",
-        vocab_size=160,
+        vocab_size=size,
         hard_vocab_limit=False,
         normalization_rule_name="nmt_nfkc",
         character_coverage=1.0,
@@ -45,6 +38,10 @@ def t5_codec(folder: Path) -> Codec:
         bos_id=-1,
         minloglevel=2,
     )
-    path = folder / "spiece.model"
     path.write_bytes(model.getvalue())
-    return Codec(Vocabulary(path, extra_ids=100), T5_TABLE)
+    return path
+
+
+def t5_codec(vocabulary: Path) -> Codec:
+    """A vocabulary of T5's kind, T5's hundred sentinels put to use."""
+    return Codec(Vocabulary(vocabulary, extra_ids=SENTINELS), FLAN_TABLE)

@@ -14,16 +14,21 @@ SERVER = ROOT / "server" / "promptopt"
 TRAINING = ROOT / "training" / "promptopt_training"
 ROOMS = [
     {"errors", "settings", "units"},
+    {"frames"},
     {"vocabulary", "files"},
     {"codec"},
     {"bundle"},
+    {"adapters"},
     {"engine"},
     {"optimizer"},
+    {"doctor"},
     {"batch", "lsp"},
+    {"commands"},
     {"cli"},
 ]
-OPEN_TO_TRAINING = {"errors", "settings", "units", "vocabulary", "codec", "bundle", "engine", "optimizer", "files"}
-HEAVY = {"torch", "transformers", "peft", "ctranslate2", "matplotlib"}
+OPEN_TO_TRAINING = {"errors", "settings", "units", "vocabulary", "codec", "bundle", "adapters", "engine", "optimizer", "files"}
+HEAVY = {"torch", "transformers", "peft", "matplotlib"}
+RIVALS = {"ctranslate2", "onnxruntime"}
 LONGEST = 400
 
 
@@ -77,6 +82,16 @@ def test_heavy_libraries_are_imported_in_engines_only(path: Path) -> None:
     top = {module.split(".")[0] for module in imports(path)}
     if path.relative_to(SERVER).parts[0] != "engine":
         assert not top & HEAVY
+
+
+@pytest.mark.parametrize("path", [*sources(SERVER), *sources(TRAINING)], ids=lambda path: path.name)
+def test_other_engines_are_for_benchmarks_only(path: Path) -> None:
+    assert not {module.split(".")[0] for module in imports(path)} & RIVALS
+
+
+@pytest.mark.parametrize("path", sorted((SERVER / "engine" / "native").iterdir()), ids=lambda path: path.name)
+def test_no_native_file_is_long(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
 
 
 @pytest.mark.parametrize("path", [*sources(SERVER), *sources(TRAINING)], ids=lambda path: path.name)

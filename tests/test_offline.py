@@ -1,29 +1,12 @@
 """The main job needs no network: not one socket is opened, by the command or by the process that compiles the model."""
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-GUARD = """\
-import sys
-
-def guard(event, args):
-    if event.startswith("socket."):
-        raise RuntimeError(f"a socket was touched: {event}")
-
-sys.addaudithook(guard)
-"""
-
-
-def environment(tmp_path: Path, guard: str) -> dict[str, str]:
-    """An environment in which every Python process starts with the guard, and with an empty cache."""
-    (tmp_path / "sitecustomize.py").write_text(guard, encoding="utf-8")
-    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    return {**os.environ, "PYTHONPATH": path, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+from socket_guard import GUARD, environment
 
 
 def test_the_guard_works(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What the README says is what the code has."""
 
+import json
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -17,8 +18,7 @@ def test_the_settings_table_lists_every_setting_with_its_default_and_sentence() 
     for field in fields(Settings):
         match = re.search(rf'^    {field.name}: .*\n    "(.+)"$', source, re.MULTILINE)
         assert match, f"{field.name} has no sentence below it"
-        default = f'"{field.default}"' if isinstance(field.default, str) else str(field.default)
-        expected.append((camel_case(field.name), default, match.group(1)))
+        expected.append((camel_case(field.name), json.dumps(field.default), match.group(1)))
     assert rows == expected
 
 

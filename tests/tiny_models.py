@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import peft
 import torch
@@ -13,6 +14,8 @@ from fakes import manifest
 from promptopt.bundle import Bundle, base_folder
 from promptopt.engine.compiled import CompiledEngine
 from promptopt.engine.compiler import compile_bundle
+from promptopt.engine.modelfile import MODEL_FILE, ModelFile
+from promptopt.engine.portable import PortableEngine
 from promptopt.engine.protocol import Token
 
 torch.set_num_threads(1)
@@ -104,11 +107,23 @@ def greedy(model: peft.PeftModel, source: list[int], limit: int) -> list[tuple[i
     return written
 
 
-def compiled(bundle: Bundle, folder: Path, quantization: str = "float32", threads: int = 1) -> CompiledEngine:
-    """The bundle on the CPU engine; compiled in this process."""
+def compiled(
+    bundle: Bundle, folder: Path, quantization: Literal["int8", "float32"] = "float32", threads: int = 1, kernels: str = ""
+) -> CompiledEngine:
+    """The bundle on the native engine; compiled in this process."""
+    return CompiledEngine(model_file(bundle, folder, quantization), threads, kernels)
+
+
+def portable(bundle: Bundle, folder: Path, quantization: Literal["int8", "float32"] = "float32") -> PortableEngine:
+    """The bundle on the portable engine; compiled in this process."""
+    return PortableEngine(model_file(bundle, folder, quantization))
+
+
+def model_file(bundle: Bundle, folder: Path, quantization: Literal["int8", "float32"]) -> ModelFile:
+    """The bundle compiled into `folder`, in this process."""
     folder.mkdir(exist_ok=True)
     compile_bundle(bundle, folder, quantization)
-    return CompiledEngine(folder, bundle.codec().vocabulary, threads)
+    return ModelFile(folder / MODEL_FILE)
 
 
 def sources(bundle: Bundle) -> list[list[int]]:

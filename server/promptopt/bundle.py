@@ -7,14 +7,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from promptopt.codec import Codec, Table
+from promptopt.codec import Codec, PlainCodec, Table
 from promptopt.errors import BundleError
 from promptopt.vocabulary import Vocabulary
 
 FORMAT = 1
+PLAIN_LIMIT, PLAIN_TEMPERATURE = 512, 0.7
 MANIFEST = "promptopt.json"
 PEFT_FILES = ("adapter_config.json", "adapter_model.safetensors")
-ADAPTER_FILES = (*PEFT_FILES, MANIFEST)
 VOCABULARY = "spiece.model"
 WEIGHTS = "model.safetensors"
 BASE_FILES = ("config.json", WEIGHTS, VOCABULARY)
@@ -40,8 +40,8 @@ class Manifest:
     "Name of the form the adapter writes."
     prefix: tuple[str, ...]
     "Pieces ahead of every prompt."
-    codec: Table
-    "Which pieces point, and what at."
+    codec: Table | None
+    "Which pieces point, and what at; None for an adapter that other tools made: it points at nothing."
     read_limit: int
     "Pieces of a prompt that the network reads."
     write_limit: int
@@ -95,10 +95,29 @@ class Bundle:
     base: Path
     manifest: Manifest
 
-    def codec(self) -> Codec:
+    def codec(self) -> Codec | PlainCodec:
         """The codec for this adapter. Raises BundleError when the vocabulary lacks a piece."""
         vocabulary = Vocabulary(self.base / VOCABULARY, self.manifest.extra_ids)
+        if self.manifest.codec is None:
+            return PlainCodec(vocabulary)
         return Codec(vocabulary, self.manifest.codec, [vocabulary.id(piece) for piece in self.manifest.prefix])
+
+
+def plain_manifest(folder: Path) -> Manifest:
+    """What can be assumed of a PEFT adapter without `promptopt.json`. Raises BundleError when it does not name its base."""
+    base = read_json(folder / "adapter_config.json").get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        raise BundleError(f"The adapter in {folder} does not name its base.", "Set base_model_name_or_path in its adapter_config.json.")
+    return Manifest(
+        base=base,
+        base_sha256="",
+        style="plain",
+        prefix=(),
+        codec=None,
+        read_limit=PLAIN_LIMIT,
+        write_limit=PLAIN_LIMIT,
+        temperature=PLAIN_TEMPERATURE,
+    )
 
 
 def builtin_folder() -> Path:
@@ -121,10 +140,20 @@ def load_bundle(adapter: str) -> Bundle:
     folder = builtin_folder() / adapter if adapter in builtin_adapters() else user_folder(adapter)
     if folder is None:
         raise BundleError(f"There is no adapter {adapter!r}.", f"Give a folder, or one of: {', '.join(builtin_adapters())}.")
-    _check_files(folder, ADAPTER_FILES)
-    manifest = Manifest.read(folder)
-    base = base_folder(manifest.base)
-    return Bundle(adapter, folder.resolve(), base, manifest)
+    check_files(folder, PEFT_FILES)
+    return open_bundle(adapter, folder, base_folder(manifest_of(folder).base))
+
+
+def open_bundle(name: str, adapter: Path, base: Path) -> Bundle:
+    """The bundle of two folders. Raises BundleError saying what is missing."""
+    check_files(adapter, PEFT_FILES)
+    check_files(base, BASE_FILES)
+    return Bundle(name, adapter.resolve(), base.resolve(), manifest_of(adapter))
+
+
+def manifest_of(folder: Path) -> Manifest:
+    """What an adapter folder says of itself, or, where it says nothing, what plain PEFT leaves to be assumed. Raises BundleError."""
+    return Manifest.read(folder) if (folder / MANIFEST).is_file() else plain_manifest(folder)
 
 
 def base_folder(name: str, needed: tuple[str, ...] = BASE_FILES) -> Path:
@@ -132,7 +161,7 @@ def base_folder(name: str, needed: tuple[str, ...] = BASE_FILES) -> Path:
     folder = builtin_folder() / name if name in builtin_bases() else user_folder(name)
     if folder is None:
         raise BundleError(f"There is no base {name!r}.", "Give the folder of a T5, or the name of a built-in base: promptopt-mini.")
-    _check_files(folder, needed)
+    check_files(folder, needed)
     return folder.resolve()
 
 
@@ -145,7 +174,8 @@ def user_folder(name: str) -> Path | None:
         return None
 
 
-def _check_files(folder: Path, names: tuple[str, ...]) -> None:
+def check_files(folder: Path, names: tuple[str, ...]) -> None:
+    """Raises BundleError naming those of `names` that `folder` lacks."""
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise BundleError(f"{folder} lacks {', '.join(missing)}.", "It is no complete model folder; fetch or make it again.")

@@ -10,9 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from promptopt import __version__
+from promptopt.commands import adapters, doctor
 from promptopt.errors import Cancelled, InvalidInput, PromptoptError
 from promptopt.files import read_text
-from promptopt.settings import Settings, parse_settings
+from promptopt.settings import ENGINES, Settings, parse_settings
 
 EPILOG = """\
 examples:
@@ -56,11 +57,21 @@ def parser() -> argparse.ArgumentParser:
     optimize.add_argument("--json", action="store_true", help="print JSON: optimized_prompt, confidence, tokens, seconds")
     optimize.add_argument(
         "--adapter_path", "--adapter-path", "--adapter", dest="adapter", default=Settings().adapter, metavar="ADAPTER",
-        help="built-in adapter or adapter folder (default: %(default)s)",
+        help="built-in adapter, adapter folder, or owner/name on the Hub (default: %(default)s)",
     )  # fmt: skip
+    optimize.add_argument("--offline", action="store_true", help="open no socket: what is not on this machine is missing")
+    optimize.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default=Settings().engine,
+        help="what runs the network; reference needs the extra torch (default: %(default)s)",
+    )
     optimize.add_argument(
         "--threads", type=_threads, default=Settings().threads, metavar="N", help="processor threads; 0 chooses (default)"
     )
+    optimize.set_defaults(run=run_optimize)
+    adapters.add(commands)
+    doctor.add(commands)
     return root
 
 
@@ -70,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")
     try:
-        status = optimize(options)
+        status: int = options.run(options)
         sys.stdout.flush()
         return status
     except PromptoptError as error:
@@ -88,13 +99,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return InvalidInput.exit_status
 
 
-def optimize(options: argparse.Namespace) -> int:
+def run_optimize(options: argparse.Namespace) -> int:
     """`promptopt optimize`."""
+    from promptopt.adapters.bar import bytes_bar
     from promptopt.optimizer import Optimizer
 
     if options.output and not options.batch:
         raise InvalidInput("--output belongs to --batch.", "Without it the result goes to standard output.")
-    optimizer = Optimizer(Settings(adapter=options.adapter, threads=options.threads))
+    settings = Settings(adapter=options.adapter, engine=options.engine, threads=options.threads, offline=options.offline)
+    optimizer = Optimizer(settings)
     if options.batch:
         from promptopt.batch import rewrite_file
 
@@ -104,6 +117,8 @@ def optimize(options: argparse.Namespace) -> int:
             raise InvalidInput("--batch needs --output.", "Say where the rewrites go: --output OUT.jsonl")
         return rewrite_file(optimizer, options.batch, options.output)
     prompt = read_prompt(options)
+    with bytes_bar() as report:
+        optimizer.fetch(report)
     rewrites = optimizer.variants(prompt, options.variants) if options.variants > 1 else [optimizer.optimize(prompt)]
     if options.json:
         rows = [{"optimized_prompt": row.pop("text"), **row} for row in map(asdict, rewrites)]

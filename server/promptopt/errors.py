@@ -33,6 +33,12 @@ class BundleError(PromptoptError):
     exit_status = 3
 
 
+class HubError(BundleError):
+    """Something on the Hub cannot be had: it is not there, not allowed, not whole, or the network is down."""
+
+    code = "hub"
+
+
 class RewriteFailed(PromptoptError):
     """The network's output is not an acceptable rewrite; the prompt is left as it was."""
 

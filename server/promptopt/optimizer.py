@@ -6,8 +6,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from promptopt.adapters.access import Access, Fetched
+from promptopt.adapters.locate import locate, may_need_hub
+from promptopt.adapters.names import is_offline
 from promptopt.bundle import Calibration
-from promptopt.codec import END, Decoder
+from promptopt.codec import END
 from promptopt.engine.loader import Model, load_model
 from promptopt.engine.protocol import Decoding, Token
 from promptopt.errors import Cancelled, InvalidInput, RewriteFailed
@@ -54,6 +57,16 @@ class Optimizer:
         with self._lock:
             return self._load()
 
+    def fetch(self, report: Callable[[Fetched], None], stop: threading.Event | None = None) -> None:
+        """Downloads what the settings name on the Hub and this machine lacks, so that `report` is told of bytes; else nothing.
+
+        Without it the same happens at the first rewrite, unreported. Raises BundleError, Cancelled once `stop` is set.
+        """
+        with self._lock:
+            if self._model is None and may_need_hub(self.settings.adapter):
+                access = Access(offline=is_offline(self.settings.offline), report=report, stop=stop or threading.Event())
+                locate(self.settings.adapter, access)
+
     def optimize(self, prompt: str, stop: threading.Event | None = None, report: Callable[[Progress], None] | None = None) -> Rewrite:
         """The likeliest rewrite of `prompt`.
 
@@ -99,7 +112,7 @@ class Optimizer:
             model = self._load()
             decoding = Decoding(model.manifest.write_limit, temperature, seed=seed)
             source = model.codec.encode_prompt(prompt, model.manifest.read_limit)
-            decoder = Decoder(model.codec, prompt)
+            decoder = model.codec.decoder(prompt)
             tokens: list[Token] = []
             for token in model.engine.stream(source, decoding, stop):
                 tokens.append(token)

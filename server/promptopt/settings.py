@@ -10,19 +10,33 @@ class Settings:
     """What a user can set, as `promptopt.<camelCase name>` in an editor."""
 
     adapter: str = "golden"
-    "Which adapter writes: the name of a built-in one, or the folder of your own."
+    "Which adapter writes: the name of a built-in one, a folder, or owner/name or owner/name@revision on the Hugging Face Hub."
+
+    engine: str = "auto"
+    "What runs the network: compiled (CPU), reference (PyTorch, on a GPU too), or auto: reference for what compiled cannot run."
 
     threads: int = 0
     "Processor threads for the network; 0 chooses what suits its size."
 
+    offline: bool = False
+    "Never open a socket: what is not on this machine is missing. HF_HUB_OFFLINE=1 does the same."
+
     log_level: str = "warning"
     "What the language server logs: error, warning, info or debug. Prompts are never logged."
 
+    idle_unload_seconds: int = 600
+    "After how many seconds without a rewrite the language server releases the network's memory; 0 keeps it."
 
+
+ENGINES = ("auto", "compiled", "reference")
 LOG_LEVELS = ("error", "warning", "info", "debug")
+LONGEST_IDLE = 7 * 24 * 3600
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "adapter": (lambda value: bool(value.strip()), "a name or a folder"),
+    "engine": (lambda value: value in ENGINES, f"one of {', '.join(ENGINES)}"),
     "threads": (lambda value: 0 <= value <= 256, "between 0 and 256"),
+    "offline": (lambda value: True, "true or false"),
+    "idle_unload_seconds": (lambda value: 0 <= value <= LONGEST_IDLE, f"between 0 and {LONGEST_IDLE}"),
     "log_level": (lambda value: value in LOG_LEVELS, f"one of {', '.join(LOG_LEVELS)}"),
 }
 
@@ -62,7 +76,7 @@ def parse_settings(data: Any, base: Settings | None = None) -> tuple[Settings, l
 
 def _problem(name: str, value: Any, kind: type) -> str:
     """What is wrong with a value; empty when nothing is."""
-    if isinstance(value, bool) or not isinstance(value, kind):
+    if type(value) is not kind:
         return f"should be of type {kind.__name__}, not {value!r}"
     allowed, expected = _RULES[name]
     return "" if allowed(value) else f"should be {expected}, not {value!r}"

@@ -42,10 +42,14 @@ class Vocabulary:
         sentinel = _SENTINEL.fullmatch(piece)
         if sentinel and int(sentinel[1]) < self.extra_ids:
             return len(self) - 1 - int(sentinel[1])
-        index = int(self._model.piece_to_id(piece))
-        if self._model.id_to_piece(index) != piece:
+        if not self.has(piece):
             raise BundleError(f"The vocabulary has no piece {piece!r}.", "The adapter and its base do not fit.")
-        return index
+        return int(self._model.piece_to_id(piece))
+
+    def has(self, piece: str) -> bool:
+        """Whether the vocabulary has this piece."""
+        sentinel = _SENTINEL.fullmatch(piece)
+        return bool(sentinel and int(sentinel[1]) < self.extra_ids) or self._model.id_to_piece(self._model.piece_to_id(piece)) == piece
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text` as it stands in the middle of a line: no space is added before it. Lone surrogates are read as "?"."""

@@ -26,7 +26,7 @@ local function rewrite()
   local params = vim.lsp.util.make_given_range_params({ line, 0 }, { line, last }, buffer, client.offset_encoding)
   params.context = { diagnostics = {}, only = { 'refactor.rewrite' } }
   local actions = request('textDocument/codeAction', params)
-  assert(#actions == 1 and actions[1].title == 'Optimize prompt', vim.inspect(actions))
+  assert(#actions >= 1 and actions[1].title == 'Optimize prompt', vim.inspect(actions))
   local action = request('codeAction/resolve', actions[1])
   vim.lsp.util.apply_workspace_edit(action.edit, client.offset_encoding)
   vim.cmd('silent write')

@@ -1,27 +1,33 @@
 """The server as a process: what its three streams carry, what it imports, how it ends."""
 
-import json
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
 
 import pytest
 from fakes import fake_rewrite
+from processes import (
+    ENVIRONMENT,
+    FAKE,
+    PROMPT,
+    URI,
+    Message,
+    answer_to,
+    asked,
+    ended,
+    initialized,
+    messages,
+    read,
+    send,
+    started,
+    token_of,
+    written,
+)
 
 from promptopt import __version__
 from promptopt.lsp import cli
 
-ROOT = Path(__file__).parents[2]
-FAKE = [sys.executable, str(Path(__file__).with_name("fake_server.py"))]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in ("server", "training", "tests"))}
-URI = "file:///notes/a.md"
-PROMPT = "create the unmentionable zebra function"
-HEAVY = ("torch", "transformers", "ctranslate2", "numpy", "peft", "huggingface_hub")
-Message = dict[str, Any]
+HEAVY = ("torch", "transformers", "numpy", "peft", "huggingface_hub")
 
 ASK_FOR_MODULES = """\
 import sys
@@ -34,7 +40,7 @@ create = server.create_server
 def create_server():
     made = create()
 
-    @made.feature("test/modules")
+    @made.server.feature("test/modules")
     def modules(params):
         return sorted(sys.modules)
 
@@ -46,92 +52,6 @@ cli.main(["--stdio"])
 """
 
 
-def written(message: Message) -> bytes:
-    body = json.dumps({"jsonrpc": "2.0", **message}).encode()
-    return b"Content-Length: %d\r\n\r\n" % len(body) + body
-
-
-def read(stream: IO[bytes]) -> Message | None:
-    """The next message; None at the end of the stream. Fails on any byte outside a frame."""
-    length = None
-    while (line := stream.readline()) != b"\r\n":
-        if line == b"" and length is None:
-            return None
-        name, separator, value = line.partition(b": ")
-        assert separator, f"{line!r} on standard output"
-        assert name in (b"Content-Length", b"Content-Type"), f"{line!r} on standard output"
-        assert line.endswith(b"\r\n"), f"{line!r} on standard output"
-        length = int(value) if name == b"Content-Length" else length
-    assert length is not None, "a frame without a length"
-    body = stream.read(length)
-    assert len(body) == length, f"{body!r} ends early"
-    message: Message = json.loads(body)
-    assert message["jsonrpc"] == "2.0"
-    return message
-
-
-def messages(process: subprocess.Popen[bytes]) -> Iterator[Message]:
-    """All messages up to the end; requests of the server are answered with null."""
-    assert process.stdout is not None
-    while (message := read(process.stdout)) is not None:
-        if "method" in message and "id" in message:
-            answer: object = {"applied": True} if message["method"] == "workspace/applyEdit" else None
-            send(process, id=message["id"], result=answer)
-        yield message
-
-
-def send(process: subprocess.Popen[bytes], **message: object) -> None:
-    assert process.stdin is not None
-    process.stdin.write(written(message))
-    process.stdin.flush()
-
-
-def answer_to(process: subprocess.Popen[bytes], number: int, seen: list[Message] | None = None) -> Message:
-    """The answer to a request; messages ahead of it go to `seen`."""
-    for message in messages(process):
-        if message.get("id") == number and "method" not in message:
-            return message
-        if seen is not None:
-            seen.append(message)
-    raise AssertionError(f"no answer to request {number}")
-
-
-@contextmanager
-def started(command: list[str], **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env={**ENVIRONMENT, **environment}) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def initialized(process: subprocess.Popen[bytes], **window: object) -> None:
-    """A client that neither resolves nor takes versions, with PROMPT in an open document."""
-    send(process, id=1, method="initialize", params={"processId": None, "rootUri": None, "capabilities": {"window": window}})
-    assert answer_to(process, 1)["result"]["serverInfo"] == {"name": "promptopt", "version": __version__}
-    send(process, method="initialized", params={})
-    document = {"uri": URI, "languageId": "markdown", "version": 1, "text": f"> {PROMPT}\n"}
-    send(process, method="textDocument/didOpen", params={"textDocument": document})
-
-
-def asked(process: subprocess.Popen[bytes], number: int) -> None:
-    """The command that the action gives, sent as request `number`."""
-    data = {"uri": URI, "start": 2, "text": PROMPT}
-    send(process, id=number, method="workspace/executeCommand", params={"command": "promptopt.optimize", "arguments": [data]})
-
-
-def ended(process: subprocess.Popen[bytes], number: int) -> tuple[int, str, list[Message]]:
-    """Status, standard error and last messages of a process that is told to shut down and exit."""
-    send(process, id=number, method="shutdown")
-    seen: list[Message] = []
-    assert answer_to(process, number, seen)["result"] is None
-    send(process, method="exit")
-    seen += messages(process)
-    assert process.stderr is not None
-    return process.wait(30), process.stderr.read().decode(), seen
-
-
 def test_nothing_but_frames_reaches_standard_output() -> None:
     with started([*FAKE, "--stdio"], PROMPTOPT_FAKE_NOISE="1") as process:
         initialized(process)
@@ -140,7 +60,7 @@ def test_nothing_but_frames_reaches_standard_output() -> None:
         assert answer_to(process, 2, seen)["result"] is None
         assert [message["method"] for message in seen] == ["workspace/applyEdit"]
         (change,) = seen[0]["params"]["edit"]["changes"][URI]
-        assert change["newText"] == fake_rewrite(PROMPT)
+        assert change["newText"] == fake_rewrite(PROMPT).replace("\n\n", "\n>\n> ")
         assert change["range"] == {"start": {"line": 0, "character": 2}, "end": {"line": 0, "character": 2 + len(PROMPT)}}
         status, log, rest = ended(process, 3)
     assert (status, rest) == (0, [])
@@ -179,17 +99,13 @@ def test_a_cancelled_command_is_answered_once_and_edits_nothing() -> None:
     assert (values[0], values[-1], values.count("end")) == ("begin", "end", 1)
 
 
-def token_of(message: Message) -> object:
-    return message["params"]["token"]
-
-
 def test_the_prompt_is_in_no_log_at_any_level() -> None:
     with started([*FAKE, "--stdio", "--log-level", "debug"], PROMPTOPT_FAKE_DELAY="0.01") as process:
         initialized(process, workDoneProgress=True)
         selection = {"start": {"line": 0, "character": 2}, "end": {"line": 0, "character": 20}}
         params = {"textDocument": {"uri": URI}, "range": selection, "context": {"diagnostics": []}}
         send(process, id=2, method="textDocument/codeAction", params=params)
-        assert [action["title"] for action in answer_to(process, 2)["result"]] == ["Optimize prompt"]
+        assert [action["title"] for action in answer_to(process, 2)["result"]] == ["Optimize prompt", "Optimize prompt: variants…"]
         asked(process, 3)
         assert answer_to(process, 3)["result"] is None
         change = {"textDocument": {"uri": URI, "version": 2}, "contentChanges": [{"text": "no zebra at all"}]}

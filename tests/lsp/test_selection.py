@@ -4,9 +4,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from promptopt.lsp.selection import Selection, anchored, select
+from promptopt.lsp.selection import Selection, Source, anchored, select_around
+from promptopt.lsp.selection import select as select_in
 
 TEXTS = st.text(alphabet=st.sampled_from("ab \t\r\n😀\u2028"), max_size=30)
+
+
+def select(document: str, start: int, end: int) -> Selection | None:
+    return select_in(Source(document), start, end)
 
 
 def places(document: str, text: str) -> list[int]:
@@ -124,3 +129,17 @@ def test_a_text_is_anchored_at_its_old_place_or_at_its_only_one(document: str, t
         assert found == Selection(everywhere[0], text)
     else:
         assert found is None
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [("x = 1\n# create a\n# function\ny = 2\n", "# create a\n# function"), ("x = 'create a'\n", "create a"), ("create a\n\nb", "create a")],
+)
+def test_a_cursor_is_in_its_comment_its_string_or_its_paragraph(document: str, expected: str) -> None:
+    at = document.index("create")
+    assert select_around(Source(document, "python"), at) == Selection(document.index(expected), expected)
+    assert select_in(Source(document, "", "a.py"), at, at + 1) == Selection(document.index(expected), expected)
+
+
+def test_a_cursor_in_white_space_is_nowhere() -> None:
+    assert select_around(Source("a\n\n  \n\nb"), 4) is None

@@ -24,17 +24,19 @@ def started_at_debug() -> Iterator[None]:
 
 
 def configured(options: Any) -> tuple[Session, list[str]]:
-    session = Session(LanguageServer("test", "0"), fake_optimizer())
-    return session, session.configure(types.InitializeParams(capabilities=types.ClientCapabilities(), initialization_options=options))
+    session = Session(LanguageServer("test", "0"), lambda settings: fake_optimizer())
+    problems = session.configure(types.InitializeParams(capabilities=types.ClientCapabilities(), initialization_options=options))
+    OWN.setLevel(session.configuration.general.log_level.upper())
+    return session, problems
 
 
 @pytest.mark.parametrize("options", [None, {}, {"threads": 2}, {"logLevel": None}, {"logLevel": "loud"}])
 def test_the_level_of_the_command_line_stays_where_the_client_names_none(options: Any) -> None:
     session, _ = configured(options)
-    assert (OWN.level, session.jobs.optimizer.settings.log_level) == (logging.DEBUG, "debug")
+    assert (OWN.level, session.configuration.general.log_level) == (logging.DEBUG, "debug")
 
 
 @pytest.mark.parametrize(("named", "level"), [("warning", logging.WARNING), ("error", logging.ERROR), ("info", logging.INFO)])
 def test_the_level_that_the_client_names_is_taken(named: str, level: int) -> None:
     session, problems = configured({"logLevel": named})
-    assert (OWN.level, session.jobs.optimizer.settings.log_level, problems) == (level, named, [])
+    assert (OWN.level, session.configuration.general.log_level, problems) == (level, named, [])

@@ -1,8 +1,10 @@
 """What several test files share: each made once in a session."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
-from t5_codec import t5_codec
+from t5_codec import t5_codec, t5_vocabulary
 from tiny_models import compiled, tiny_adapter, tiny_base
 
 from promptopt.bundle import Bundle, load_bundle
@@ -14,9 +16,15 @@ settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
-def t5(tmp_path_factory: pytest.TempPathFactory) -> Codec:
-    """A codec on a vocabulary like that of Flan-T5."""
-    return t5_codec(tmp_path_factory.mktemp("t5"))
+def t5_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a vocabulary like that of Flan-T5."""
+    return t5_vocabulary(tmp_path_factory.mktemp("t5") / "spiece.model")
+
+
+@pytest.fixture(scope="session")
+def t5(t5_file: Path) -> Codec:
+    """A codec on it."""
+    return t5_codec(t5_file)
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ from fakes import manifest, mini_codec
 
 from promptopt import bundle
 from promptopt.bundle import (
-    ADAPTER_FILES,
     BASE_FILES,
     MANIFEST,
+    PEFT_FILES,
     Calibration,
     Manifest,
     base_folder,
@@ -19,6 +19,7 @@ from promptopt.bundle import (
     load_bundle,
     read_json,
 )
+from promptopt.codec import PlainCodec
 from promptopt.errors import BundleError
 
 
@@ -31,7 +32,7 @@ def make_base(folder: Path) -> Path:
 
 def make_adapter(folder: Path, base: str) -> Path:
     folder.mkdir(parents=True)
-    for name in ADAPTER_FILES[:2]:
+    for name in PEFT_FILES:
         (folder / name).write_bytes(b"")
     manifest(base=base).write(folder)
     return folder
@@ -186,7 +187,7 @@ def test_an_unknown_base_is_named(models: Path, tmp_path: Path) -> None:
     assert caught.value.message == "There is no base 't6'."
 
 
-@pytest.mark.parametrize("missing", [*([name] for name in ADAPTER_FILES), list(ADAPTER_FILES), list(ADAPTER_FILES[::2])])
+@pytest.mark.parametrize("missing", [*([name] for name in PEFT_FILES), list(PEFT_FILES)])
 def test_the_files_that_an_adapter_lacks_are_named(models: Path, tmp_path: Path, missing: list[str]) -> None:
     folder = make_adapter(tmp_path / "mine", "mini")
     for name in missing:
@@ -207,6 +208,32 @@ def test_the_files_that_a_base_lacks_are_named(models: Path, missing: list[str])
 
 def real(tmp_path: Path, **changes: Any) -> bundle.Bundle:
     return bundle.Bundle("mine", tmp_path, base_folder("promptopt-mini", ("spiece.model",)), manifest(**changes))
+
+
+def plain_adapter(folder: Path, config: str) -> Path:
+    make_adapter(folder, "mini")
+    (folder / MANIFEST).unlink()
+    (folder / "adapter_config.json").write_text(config)
+    return folder
+
+
+def test_an_adapter_without_a_manifest_is_taken_for_one_that_points_at_nothing(models: Path, tmp_path: Path) -> None:
+    folder = plain_adapter(tmp_path / "theirs", '{"base_model_name_or_path": "mini", "peft_type": "IA3"}')
+    found = load_bundle(str(folder))
+    assert found.base == (models / "mini").resolve()
+    assert found.manifest == Manifest(
+        base="mini", base_sha256="", style="plain", prefix=(), codec=None, read_limit=512, write_limit=512, temperature=0.7
+    )
+
+
+@pytest.mark.parametrize("config", ["{}", '{"base_model_name_or_path": null}', '{"base_model_name_or_path": ""}'])
+def test_an_adapter_that_names_no_base_is_refused(models: Path, tmp_path: Path, config: str) -> None:
+    with pytest.raises(BundleError, match="does not name its base"):
+        load_bundle(str(plain_adapter(tmp_path / "theirs", config)))
+
+
+def test_a_bundle_without_a_table_has_the_codec_of_plain_text(tmp_path: Path) -> None:
+    assert isinstance(real(tmp_path, codec=None).codec(), PlainCodec)
 
 
 def test_a_bundle_gives_its_codec(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from promptopt.optimizer import Optimizer
 from promptopt.settings import Settings
 
 CODEC = mini_codec()
-HEAVY = ("numpy", "torch", "transformers", "peft", "ctranslate2", "sentencepiece", "huggingface_hub", "pygls", "safetensors", "tqdm")
+HEAVY = ("numpy", "torch", "transformers", "peft", "sentencepiece", "huggingface_hub", "pygls", "safetensors", "tqdm")
 
 
 class Terminal(io.StringIO):
@@ -144,10 +144,10 @@ def test_a_batch_with_a_failed_row_returns_4(monkeypatch: pytest.MonkeyPatch, ca
 
 
 @pytest.mark.parametrize("option", ["--adapter_path", "--adapter-path", "--adapter"])
-def test_the_adapter_and_the_threads_are_passed_on(monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+def test_the_adapter_the_engine_and_the_threads_are_passed_on(monkeypatch: pytest.MonkeyPatch, option: str) -> None:
     loaded = use(monkeypatch)
-    assert main(["optimize", option, "./checkpoints/final_adapter", "--threads", "3", "--prompt", "create function"]) == 0
-    assert loaded == [Settings(adapter="./checkpoints/final_adapter", threads=3)]
+    assert main(["optimize", option, "./checkpoints/final_adapter", "--engine", "reference", "--threads", "3", "--prompt", "go"]) == 0
+    assert loaded == [Settings(adapter="./checkpoints/final_adapter", engine="reference", threads=3)]
 
 
 def test_without_options_the_defaults_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,6 +195,7 @@ def test_unusable_input_returns_2(
         ["optimize", "-n", "21", "a"],
         ["optimize", "-n", "x", "a"],
         ["optimize", "--threads", "x", "a"],
+        ["optimize", "--engine", "gpu", "a"],
         ["optimize", "--threads", "-1", "a"],
         ["optimize", "--threads", "257", "a"],
     ],

@@ -16,6 +16,7 @@ PARTS = st.sampled_from(
     [
         *("create function", "Create", "fix", "the bug", "`a b`", "{name}", "42", "$5", "https://a.b/c", "don't", "1", "a"),
         *("\n", "\r\n", " ", "  ", "\t", "\0", "\u2028", "\x85", "\ufeff", "\u200f", "\u0338", "\ufffd", "\u2581", "\U0010ffff", "\ud83d"),
+        *("\n\n", "\r", "\u00a0", "\u3000", "½", "①", "Å", "ｆｕｌｌ", "ﷺ", "א\u200fב", "a\u00adb", "```\nx = {}\n```"),
         *("😀", "👩\u200d💻", "مرحبا", "日本語", "é", "e\u0301", "ß", "ŉ", "ǆ", "ﬁ", "İ"),
         *("~<\\^`{}", ":", ".", ",", "(", ")", "”", "“", "'", '"', "-", "<extra_id_0>", "<prompt>", "<w0>", "</s>", "<unk>"),
     ]
@@ -142,6 +143,21 @@ def test_what_the_vocabulary_cannot_spell_is_escaped(t5: Codec) -> None:
     ids = t5.encode_rewrite("sort", "sort{\n}")
     escape = t5.escape
     assert ids == [t5.prompt, escape, *t5.vocabulary.encode("7b"), escape, t5.line_break, escape, *t5.vocabulary.encode("7d"), escape, END]
+
+
+def test_words_round_what_is_escaped_stay_whole(t5: Codec) -> None:
+    rewrite = "sort\nSteps: write the signature {body} list the edge cases  trust"
+    ids = t5.encode_rewrite("sort", rewrite)
+    brace, closed, space = ([t5.escape, *t5.vocabulary.encode(code), t5.escape] for code in ("7b", "7d", "20"))
+    assert ids == [
+        *(t5.prompt, t5.line_break, *t5.vocabulary.encode("Steps: write the signature"), *space, *brace, *t5.vocabulary.encode("body")),
+        *(*closed, *t5.vocabulary.encode(" list the edge cases"), *space, *space, *t5.vocabulary.encode("trust"), END),
+    ]
+
+
+def test_many_characters_that_cannot_be_spelled_come_back(t5: Codec) -> None:
+    rewrite = "sort " + "日本語{}" * 2000
+    assert round_trip(t5, "sort", rewrite) == rewrite
 
 
 def test_a_vocabulary_with_every_byte_escapes_its_own_space_mark_only() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from promptopt.errors import BundleError, Cancelled, InvalidInput, PromptoptError, RewriteFailed
+from promptopt.errors import BundleError, Cancelled, HubError, InvalidInput, PromptoptError, RewriteFailed
 from promptopt.files import read_text
 
 
@@ -14,6 +14,7 @@ from promptopt.files import read_text
         (PromptoptError, "error", 1),
         (InvalidInput, "invalid_input", 2),
         (BundleError, "bundle", 3),
+        (HubError, "hub", 3),
         (RewriteFailed, "rewrite_failed", 4),
         (Cancelled, "cancelled", 130),
     ],

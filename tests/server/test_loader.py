@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from safetensors.numpy import load_file, save_file
-from tiny_models import sources
+from tiny_models import ids, sources
 
 from promptopt.bundle import Bundle
 from promptopt.engine import loader
-from promptopt.engine.compiled import CompiledEngine
 from promptopt.engine.compiler import compile_bundle
-from promptopt.engine.loader import cache_folder, cache_key, compiled_folder, load_model
+from promptopt.engine.loader import cache_folder, cache_key, compiled_folder, forget, load_model, open_engine
+from promptopt.engine.modelfile import MODEL_FILE, ModelFile
 from promptopt.engine.protocol import Decoding
 from promptopt.errors import BundleError
 from promptopt.optimizer import Optimizer
@@ -42,7 +42,7 @@ def watch_compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def watched(bundle: Bundle, folder: Path) -> None:
         made.append(cache_key(bundle))
-        compile_bundle(bundle, folder, loader.QUANTIZATION)
+        compile_bundle(bundle, folder, loader.quantization(bundle))
 
     monkeypatch.setattr(loader, "_compile", watched)
     return made
@@ -56,6 +56,15 @@ def test_a_bundle_is_compiled_once(tied: Bundle, tmp_path: Path, monkeypatch: py
     assert made == [cache_key(tied)]
     assert written(tmp_path) == before
     assert [path.name for path in (tmp_path / "compiled").iterdir()] == [cache_key(tied)]
+
+
+def test_what_was_compiled_from_a_folder_is_forgotten_with_it(own: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch_compilations(monkeypatch)
+    folder = compiled_folder(own, tmp_path)
+    assert forget([tmp_path / "other"], tmp_path) == []
+    assert forget([own.adapter], tmp_path) == [folder]
+    assert list((tmp_path / "compiled").iterdir()) == []
+    assert forget([compiled_folder(own, tmp_path), own.base], tmp_path) == [folder]
 
 
 def test_a_changed_adapter_is_compiled_anew_beside_the_old(own: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,8 +114,14 @@ def test_the_key_changes_with_the_compiler_and_the_quantization(tied: Bundle, mo
     before = cache_key(tied)
     monkeypatch.setattr(loader, "COMPILER", 99)
     newer = cache_key(tied)
-    monkeypatch.setattr(loader, "QUANTIZATION", "float32")
+    monkeypatch.setattr(loader, "SMALL", 0)
     assert len({before, newer, cache_key(tied)}) == 3
+
+
+def test_a_small_network_is_kept_as_it_is_and_a_large_one_quantized(tied: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert loader.quantization(tied) == "float32"
+    monkeypatch.setattr(loader, "SMALL", (tied.base / "model.safetensors").stat().st_size)
+    assert loader.quantization(tied) == "int8"
 
 
 def test_a_failing_compiler_leaves_nothing_and_names_the_reason(own: Bundle, tmp_path: Path) -> None:
@@ -141,7 +156,7 @@ def test_an_incomplete_folder_in_the_cache_is_made_again(tied: Bundle, tmp_path:
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
     assert compiled_folder(tied, tmp_path) == folder
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.bin", "shared_vocabulary.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["model.bin"]
 
 
 def test_a_cache_that_cannot_be_written_is_named(tied: Bundle, tmp_path: Path) -> None:
@@ -175,7 +190,7 @@ def test_two_processes_at_once_both_succeed(tied: Bundle, tmp_path: Path) -> Non
     folder = tmp_path / "compiled" / cache_key(tied)
     assert ended == [(f"{folder}\n", "", 0)] * 2
     assert list((tmp_path / "compiled").iterdir()) == [folder]
-    assert len(CompiledEngine(folder, tied.codec().vocabulary).batch(sources(tied)[:1], Decoding(3), RUNNING)[0]) == 3
+    assert len(open_engine(ModelFile(folder / MODEL_FILE)).batch(sources(tied)[:1], Decoding(3), RUNNING)[0]) == 3
 
 
 def test_the_slower_of_two_takes_what_the_faster_made(tied: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +220,18 @@ def test_a_model_is_loaded_by_the_settings_and_runs(tied: Bundle, monkeypatch: p
     assert model.engine.name.endswith(", threads 2")
     tokens = list(model.engine.stream(model.codec.encode_prompt("create function", 512), Decoding(3), RUNNING))
     assert len(tokens) == 3
+
+
+def test_without_a_compiler_the_portable_engine_writes_the_same(tied: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ModelFile(compiled_folder(tied, tmp_path) / MODEL_FILE)
+    native = open_engine(model)
+    monkeypatch.setattr(loader.importlib.util, "find_spec", lambda name: None)
+    portable = open_engine(model)
+    assert [engine.name.split(" ")[1] for engine in (native, portable)] == ["native,", "portable"]
+    asked = sources(tied)
+    assert [ids(tokens) for tokens in portable.batch(asked, Decoding(6), RUNNING)] == [
+        ids(tokens) for tokens in native.batch(asked, Decoding(6), RUNNING)
+    ]
 
 
 def test_the_engine_needs_no_torch(tied: Bundle, tmp_path: Path) -> None:

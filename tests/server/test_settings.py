@@ -9,7 +9,8 @@ from promptopt.settings import Settings, camel_case, parse_settings
 
 
 def test_the_defaults() -> None:
-    assert Settings() == Settings(adapter="golden", threads=0, log_level="warning")
+    expected = {"adapter": "golden", "engine": "auto", "threads": 0, "offline": False, "log_level": "warning", "idle_unload_seconds": 600}
+    assert vars(Settings()) == expected
 
 
 @pytest.mark.parametrize(("name", "camel"), [("adapter", "adapter"), ("log_level", "logLevel"), ("a_b_c", "aBC")])
@@ -18,11 +19,10 @@ def test_camel_case(name: str, camel: str) -> None:
 
 
 def test_every_setting_is_read_by_its_camel_case_name() -> None:
-    assert parse_settings({"adapter": "./mine", "threads": 3, "logLevel": "debug"}) == (
-        Settings(adapter="./mine", threads=3, log_level="debug"),
-        [],
-    )
-    assert {camel_case(field.name) for field in fields(Settings)} == {"adapter", "threads", "logLevel"}
+    given = {"adapter": "./mine", "engine": "reference", "threads": 3, "offline": True, "logLevel": "debug", "idleUnloadSeconds": 5}
+    expected = Settings(adapter="./mine", engine="reference", threads=3, offline=True, log_level="debug", idle_unload_seconds=5)
+    assert parse_settings(given) == (expected, [])
+    assert {camel_case(field.name) for field in fields(Settings)} == set(given)
 
 
 def test_what_is_not_set_stays_as_it_was() -> None:
@@ -50,7 +50,7 @@ def test_what_is_no_object_is_ignored_and_reported(data: Any) -> None:
 def test_an_unknown_key_is_reported_with_the_known_ones(key: str) -> None:
     settings, problems = parse_settings({key: "debug", "threads": 1})
     assert settings == Settings(threads=1)
-    assert problems == [f"promptopt.{key} is no setting; known are adapter, logLevel, threads."]
+    assert problems == [f"promptopt.{key} is no setting; known are adapter, engine, idleUnloadSeconds, logLevel, offline, threads."]
 
 
 @pytest.mark.parametrize(
@@ -60,12 +60,16 @@ def test_an_unknown_key_is_reported_with_the_known_ones(key: str) -> None:
         ("adapter", ["a"], "promptopt.adapter should be of type str, not ['a']; 'base' is used."),
         ("adapter", " ", "promptopt.adapter should be a name or a folder, not ' '; 'base' is used."),
         ("adapter", "", "promptopt.adapter should be a name or a folder, not ''; 'base' is used."),
+        ("engine", "gpu", "promptopt.engine should be one of auto, compiled, reference, not 'gpu'; 'auto' is used."),
         ("threads", "3", "promptopt.threads should be of type int, not '3'; 7 is used."),
         ("threads", 1.5, "promptopt.threads should be of type int, not 1.5; 7 is used."),
         ("threads", True, "promptopt.threads should be of type int, not True; 7 is used."),
         ("threads", False, "promptopt.threads should be of type int, not False; 7 is used."),
         ("threads", -1, "promptopt.threads should be between 0 and 256, not -1; 7 is used."),
         ("threads", 257, "promptopt.threads should be between 0 and 256, not 257; 7 is used."),
+        ("offline", "yes", "promptopt.offline should be of type bool, not 'yes'; False is used."),
+        ("offline", 1, "promptopt.offline should be of type bool, not 1; False is used."),
+        ("idleUnloadSeconds", -1, "promptopt.idleUnloadSeconds should be between 0 and 604800, not -1; 600 is used."),
         ("logLevel", "loud", "promptopt.logLevel should be one of error, warning, info, debug, not 'loud'; 'info' is used."),
         ("logLevel", 10, "promptopt.logLevel should be of type str, not 10; 'info' is used."),
     ],

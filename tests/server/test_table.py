@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 from fakes import mini_codec
-from t5_codec import T5_TABLE
 
 from promptopt.codec import Codec, Table
 from promptopt.errors import BundleError
+from promptopt_training.bases import FLAN_TABLE
 from promptopt_training.vocabulary import TABLE
 
 MINI = mini_codec()
 
 
 def test_a_table_survives_its_json_form() -> None:
-    assert [Table.from_json(asdict(table)) for table in (TABLE, T5_TABLE)] == [TABLE, T5_TABLE]
+    assert [Table.from_json(asdict(table)) for table in (TABLE, FLAN_TABLE)] == [TABLE, FLAN_TABLE]
 
 
 @pytest.mark.parametrize(

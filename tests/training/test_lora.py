@@ -12,7 +12,15 @@ import torch
 from fakes import mini_codec, vocabulary
 from peft import PeftModel
 from safetensors.torch import load_file
-from transformers import T5Config, T5ForConditionalGeneration, set_seed
+from transformers import (
+    EarlyStoppingCallback,
+    T5Config,
+    T5ForConditionalGeneration,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    set_seed,
+)
 
 from promptopt.bundle import Manifest, base_folder, load_bundle
 from promptopt.errors import BundleError, InvalidInput
@@ -180,9 +188,10 @@ def test_the_bundle_says_what_it_was_made_of_and_loads_in_promptopt_and_in_plain
 
 
 @pytest.mark.model
-def test_a_run_stopped_after_an_epoch_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("at", [5, 3], ids=["at the end of an epoch", "within an epoch"])
+def test_a_stopped_run_goes_on_to_the_same_weights(at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = train_lora(options(tmp_path, output_dir=tmp_path / "whole"), quiet)
-    stopped = options(tmp_path, output_dir=tmp_path / "stopped")
+    stopped = options(tmp_path, output_dir=tmp_path / "stopped", save_steps=at)
     plotted = Journal.on_save
 
     def stop(self: Journal, args: Any, state: Any, control: Any, **given: Any) -> None:
@@ -194,7 +203,7 @@ def test_a_run_stopped_after_an_epoch_goes_on_to_the_same_weights(tmp_path: Path
         with pytest.raises(KeyboardInterrupt):
             train_lora(stopped, quiet)
     assert not (stopped.output_dir / "final_adapter").exists()
-    assert last_checkpoint(stopped.output_dir) == str(stopped.output_dir / "checkpoint-5")
+    assert last_checkpoint(stopped.output_dir) == str(stopped.output_dir / f"checkpoint-{at}")
     begun: list[int] = []
     opened = Journal.on_train_begin
 
@@ -204,7 +213,7 @@ def test_a_run_stopped_after_an_epoch_goes_on_to_the_same_weights(tmp_path: Path
 
     monkeypatch.setattr(Journal, "on_train_begin", begin)
     resumed = train_lora(stopped, quiet)
-    assert begun == [5]
+    assert begun == [at]
     one, other = load_file(whole / "adapter_model.safetensors"), load_file(resumed / "adapter_model.safetensors")
     assert one.keys() == other.keys()
     assert [name for name in one if not torch.equal(one[name], other[name])] == []
@@ -273,7 +282,7 @@ def test_a_base_without_weights_is_refused_before_anything_is_written(tmp_path: 
 def started(given: LoraOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything up to the first step."""
 
-    def reached(*given: object) -> None:
+    def reached(*given: object, **named: object) -> None:
         raise InterruptedError
 
     with monkeypatch.context() as patch:
@@ -317,6 +326,27 @@ def test_a_folder_with_a_run_on_another_base_is_refused(tmp_path: Path, monkeypa
         train_lora(given, quiet)
 
 
+def test_training_stops_early_and_saves_in_between_as_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Any] = []
+
+    def reached(*given: object, callbacks: list[TrainerCallback]) -> None:
+        found.extend(callbacks)
+        raise InterruptedError
+
+    monkeypatch.setattr(module, "train", reached)
+    with pytest.raises(InterruptedError):
+        train_lora(options(tmp_path, patience=3, save_steps=5), quiet)
+    [saving, stopping] = found
+    assert isinstance(stopping, EarlyStoppingCallback)
+    assert stopping.early_stopping_patience == 3
+    asked = []
+    for step in range(1, 22):
+        control = TrainerControl()
+        saving.on_step_end(None, TrainerState(global_step=step, epoch=step / 10), control)
+        asked += [step] if control.should_save else []
+    assert asked == [5, 15]
+
+
 def test_the_same_run_goes_on_from_anywhere_and_for_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started(options(tmp_path), monkeypatch)
     moved = (tmp_path / "pairs.json").rename(tmp_path / "moved.json")
@@ -329,16 +359,6 @@ def test_a_record_of_a_run_that_cannot_be_understood_is_that_of_another(tmp_path
     (given.output_dir / "run.json").write_text("{", encoding="utf-8")
     with pytest.raises(InvalidInput, match="holds a run on other data or with other options"):
         train_lora(given, quiet)
-
-
-def test_a_base_is_called_by_its_name_when_it_ships_and_by_its_whole_path_otherwise(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tiny_base(tmp_path).parent)
-    assert module.base_name(SPIECE.parent) == "promptopt-mini"
-    assert module.base_name(base_folder("./base")) == str(tmp_path / "base")
-    config = adapted(base_folder("./base"), options(tmp_path, base="./base")).peft_config["default"]
-    assert config.base_model_name_or_path == str(tmp_path / "base")
 
 
 def test_targets_that_the_base_lacks_are_refused_with_those_it_has(tmp_path: Path) -> None:

@@ -15,7 +15,15 @@ import pytest
 from promptopt import __version__
 from promptopt.errors import BundleError, Cancelled, InvalidInput, PromptoptError, RewriteFailed
 from promptopt_training import cli
-from promptopt_training.options import CalibrateOptions, DataOptions, EvaluateOptions, LoraOptions, PretrainOptions, VocabularyOptions
+from promptopt_training.options import (
+    CalibrateOptions,
+    DataOptions,
+    EvaluateOptions,
+    LoraOptions,
+    PretrainOptions,
+    PublishOptions,
+    VocabularyOptions,
+)
 
 RECIPE = Path(__file__).parents[2] / "training" / "runs" / "mini.sh"
 KINDS: dict[str, type[Any]] = {
@@ -25,6 +33,7 @@ KINDS: dict[str, type[Any]] = {
     "lora": LoraOptions,
     "evaluate": EvaluateOptions,
     "calibrate": CalibrateOptions,
+    "publish": PublishOptions,
 }
 NEEDED = {
     "data": [],
@@ -33,6 +42,7 @@ NEEDED = {
     "lora": [],
     "evaluate": ["--prompts", "p.jsonl"],
     "calibrate": ["--prompts", "p.jsonl", "--adapter", "a"],
+    "publish": ["owner/name"],
 }
 
 
@@ -65,15 +75,16 @@ def test_every_field_has_a_help_text_and_no_text_is_left_over(name: str) -> None
 def test_the_help_of_a_command_lists_every_field_in_both_spellings_with_its_text(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     shown = " ".join(help_of(name, capsys).split())
     for field in fields(KINDS[name]):
-        assert f"--{field.name}" in shown
-        assert f"--{field.name.replace('_', '-')}" in shown
+        positional = field.metadata.get("positional")
+        assert (field.name.upper() if positional else f"--{field.name}") in shown
+        assert positional or f"--{field.name.replace('_', '-')}" in shown
         assert " ".join(KINDS[name].HELP[field.name].split()) in shown
 
 
 def test_the_help_tells_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     shown = " ".join(help_of("lora", capsys).split())
     assert "Times through the pairs. (default: 5)" in shown
-    assert "Projections that get an update. (default: q v)" in shown
+    assert "Projections that get an update; all of a T5's: q k v o wi_0 wi_1 wo. (default: q v)" in shown
     assert "(default: checkpoints/lora_model)" in shown
 
 
@@ -98,7 +109,7 @@ def test_without_flags_the_options_are_the_defaults_of_the_dataclass(name: str, 
 def test_the_flags_of_lora_reach_its_options(spelling: str, monkeypatch: pytest.MonkeyPatch) -> None:
     flags = (
         "--data_path d.json --base b --output_dir o --num_epochs 2 --learning_rate 1e-4 --batch_size 16 --rank 4 "
-        "--lora_alpha 8 --target_modules q k v --style mine --validation_share 0.2 --seed 7"
+        "--lora_alpha 8 --target_modules q k v --style mine --validation_share 0.2 --patience 3 --save_steps 9 --seed 7"
     ).split()
     given = [flag.replace("_", spelling) if flag.startswith("--") else flag for flag in flags]
     assert reached(monkeypatch, "lora", *given) == LoraOptions(
@@ -113,6 +124,8 @@ def test_the_flags_of_lora_reach_its_options(spelling: str, monkeypatch: pytest.
         target_modules=("q", "k", "v"),
         style="mine",
         validation_share=0.2,
+        patience=3,
+        save_steps=9,
         seed=7,
     )
 
@@ -149,6 +162,12 @@ def test_the_flags_of_evaluate_reach_its_options(monkeypatch: pytest.MonkeyPatch
     flags = "--adapter mine --report r --limit 4".split()
     expected = EvaluateOptions(prompts=Path("p.jsonl"), adapter="mine", report=Path("r"), limit=4)
     assert reached(monkeypatch, "evaluate", *flags) == expected
+
+
+def test_the_flags_of_publish_reach_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    flags = "--adapter-path a --revision v2 --private --dry_run".split()
+    expected = PublishOptions(repository="owner/name", adapter_path=Path("a"), revision="v2", private=True, dry_run=True)
+    assert reached(monkeypatch, "publish", *flags) == expected
 
 
 def failing(error: BaseException) -> Callable[[Any], None]:

@@ -25,14 +25,14 @@ request is sensible.
 """
 
 
-def write_adapter_card(folder: Path, manifest: Manifest, rank: int, alpha: int, modules: Sequence[str], pairs: int) -> None:
+def write_adapter_card(folder: Path, manifest: Manifest, base: str, rank: int, alpha: int, modules: Sequence[str], pairs: int) -> None:
     """Writes the README.md of an adapter folder."""
     text = _ADAPTER_CARD.format(
-        base=manifest.base,
+        base=base,
         style=manifest.style,
         rank=rank,
         alpha=alpha,
-        modules=" and ".join(modules),
+        modules=" and ".join(filter(None, [", ".join(modules[:-1]), modules[-1]])),
         pairs=pairs,
         data=manifest.data_sha256,
         loss=manifest.metrics["validation_loss"],

@@ -1,4 +1,4 @@
-"""The command `promptopt-train`: data, vocabulary, base, adapter, evaluation, calibration."""
+"""The command `promptopt-train`: data, vocabulary, base, adapter, evaluation, calibration, publishing."""
 
 import argparse
 import json
@@ -16,6 +16,7 @@ from promptopt_training.options import (
     EvaluateOptions,
     LoraOptions,
     PretrainOptions,
+    PublishOptions,
     VocabularyOptions,
     check,
 )
@@ -24,7 +25,9 @@ EPILOG = """\
 examples:
   promptopt-train data
   promptopt-train lora --data_path data/lora_training_data.json --num_epochs 5 --learning_rate 1e-3 --batch_size 8
+  promptopt-train lora --base google/flan-t5-base --output_dir checkpoints/flan
   promptopt-train evaluate --prompts prompts.jsonl --adapter checkpoints/lora_model/final_adapter --report reports/mine
+  promptopt-train publish owner/name --adapter_path checkpoints/lora_model/final_adapter --dry_run
 
 An interrupted pretrain or lora goes on from its last checkpoint when the same command is given again.
 """
@@ -89,6 +92,13 @@ def calibrate(options: CalibrateOptions) -> None:
     log(f"{sum(good for _, good in done)} of {len(done)} rewrites are good; slope {found.slope:.2f}, intercept {found.intercept:.2f}")
 
 
+def publish(options: PublishOptions) -> None:
+    """Send an adapter to the Hub."""
+    from promptopt_training.publish import publish as run
+
+    run(options, log)
+
+
 COMMANDS: dict[str, tuple[Callable[[Any], None], type[Any]]] = {
     "data": (data, DataOptions),
     "vocabulary": (vocabulary, VocabularyOptions),
@@ -96,6 +106,7 @@ COMMANDS: dict[str, tuple[Callable[[Any], None], type[Any]]] = {
     "lora": (lora, LoraOptions),
     "evaluate": (evaluate, EvaluateOptions),
     "calibrate": (calibrate, CalibrateOptions),
+    "publish": (publish, PublishOptions),
 }
 RESUMED = frozenset({"pretrain", "lora"})
 OPTIONAL = {
@@ -127,7 +138,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def add_flag(command: argparse.ArgumentParser, field: "Field[Any]", kind: Any, text: str) -> None:
-    """One flag for one field, in both spellings: --num_epochs and --num-epochs."""
+    """One flag for one field, in both spellings: --num_epochs and --num-epochs; an argument for a positional one."""
+    if field.metadata.get("positional"):
+        command.add_argument(field.name, type=kind, metavar=field.name.upper(), help=text.replace("%", "%%"))
+        return
     names = list(dict.fromkeys([f"--{field.name}", f"--{field.name.replace('_', '-')}"]))
     required = field.default is MISSING
     shown = text if required or field.default in (None, "", False, ()) else f"{text} (default: {_shown(field.default)})"

@@ -7,24 +7,22 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import T5ForConditionalGeneration, Trainer, TrainingArguments, set_seed
+from transformers import EarlyStoppingCallback, T5ForConditionalGeneration, Trainer, TrainingArguments, set_seed
 
-from promptopt.bundle import VOCABULARY, WEIGHTS, Manifest, base_folder, builtin_folder
-from promptopt.codec import Codec
+from promptopt.bundle import VOCABULARY, WEIGHTS, Manifest
 from promptopt.errors import InvalidInput
 from promptopt.files import sha256
-from promptopt.vocabulary import Vocabulary
+from promptopt_training.bases import Base, find_base
 from promptopt_training.batches import batches_by_size
 from promptopt_training.card import write_adapter_card
-from promptopt_training.corpus import READ_LIMIT, WRITE_LIMIT, encode_pairs
+from promptopt_training.corpus import encode_pairs
 from promptopt_training.options import LoraOptions
 from promptopt_training.records import Pair, read_pairs
-from promptopt_training.trainer import can_use_bf16, claim, train
-from promptopt_training.vocabulary import REWRITE, TABLE
+from promptopt_training.trainer import SaveEvery, can_use_bf16, claim, train
 
 FEWEST_PAIRS = 20
 TEMPERATURE = 0.7
-FREE = frozenset({"data_path", "base", "output_dir", "num_epochs", "style"})
+FREE = frozenset({"data_path", "base", "output_dir", "num_epochs", "save_steps", "style"})
 
 
 def train_lora(options: LoraOptions, log: Callable[[str], None] = print) -> Path:
@@ -37,17 +35,17 @@ def train_lora(options: LoraOptions, log: Callable[[str], None] = print) -> Path
         raise InvalidInput(
             f"{options.data_path} holds {len(pairs)} pairs; at least {FEWEST_PAIRS} are needed.", "A few hundred teach a style well."
         )
-    base = base_folder(options.base)
-    vocabulary = Vocabulary(base / VOCABULARY)
-    codec = Codec(vocabulary, TABLE, [vocabulary.id(REWRITE)])
+    base = find_base(options.base)
+    codec = base.codec()
+    limits = (base.kind.read_limit, base.kind.write_limit)
     try:
-        encode_pairs(pairs, codec)  # in the order of the file, so that a bad pair is named by its place there
+        encode_pairs(pairs, codec, *limits)  # in the order of the file, so that a bad pair is named by its place there
     except ValueError as error:
         raise InvalidInput(f"{options.data_path}: {error}.", "Nothing was trained; mend the pair or leave it out.") from error
-    training, validation = (encode_pairs(part, codec) for part in split(pairs, options.validation_share, options.seed))
-    model = adapted(base, options)
+    training, validation = (encode_pairs(part, codec, *limits) for part in split(pairs, options.validation_share, options.seed))
+    model = adapted(base.folder, options)
     shaping = {name: value for name, value in asdict(options).items() if name not in FREE}
-    claim(options.output_dir, shaping, data=options.data_path, base=base / WEIGHTS, vocabulary=base / VOCABULARY)
+    claim(options.output_dir, shaping, data=options.data_path, base=base.folder / WEIGHTS, vocabulary=base.folder / VOCABULARY)
     trainable, everything = count_parameters(model)
     log(f"{len(training)} pairs to train on, {len(validation)} to validate")
     log(f"{trainable:,} of {everything:,} parameters train ({trainable / everything:.2%})")
@@ -56,6 +54,7 @@ def train_lora(options: LoraOptions, log: Callable[[str], None] = print) -> Path
         batches_by_size(training, options.batch_size, options.seed),
         batches_by_size(validation, options.batch_size, options.seed),
         training_arguments(options),
+        callbacks=[SaveEvery(options.save_steps), EarlyStoppingCallback(options.patience)],
     )
     return save_adapter(model, trainer, options, pairs, base)
 
@@ -71,27 +70,25 @@ def split(pairs: list[Pair], share: float, seed: int) -> tuple[list[Pair], list[
 def adapted(base: Path, options: LoraOptions) -> PeftModel:
     """The base with fresh LoRA updates, everything else frozen, in float32. Raises InvalidInput for targets that the base lacks."""
     set_seed(options.seed)
-    model = T5ForConditionalGeneration.from_pretrained(base, dtype=torch.float32, local_files_only=True)
-    config = LoraConfig(
-        task_type="SEQ_2_SEQ_LM",
-        r=options.rank,
-        lora_alpha=options.lora_alpha,
-        target_modules=list(options.target_modules),
-    )
+    model = T5ForConditionalGeneration.from_pretrained(base, dtype=torch.float32, local_files_only=True, use_safetensors=True)
     try:
-        wrapped = get_peft_model(model, config)
+        wrapped = get_peft_model(model, lora_config(options))
     except ValueError as error:
         known = sorted({name.split(".")[-1] for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)})
         raise InvalidInput(
             f"The base has no projections for --target_modules {' '.join(options.target_modules)}.", f"It has {', '.join(known)}."
         ) from error
-    wrapped.peft_config["default"].base_model_name_or_path = base_name(base)
     return wrapped
 
 
-def base_name(base: Path) -> str:
-    """What an adapter calls its base: the name of a built-in one, the absolute path of any other folder."""
-    return base.name if base.parent == builtin_folder().resolve() else str(base.resolve())
+def lora_config(options: LoraOptions) -> LoraConfig:
+    """The updates in peft's terms."""
+    return LoraConfig(
+        task_type="SEQ_2_SEQ_LM",
+        r=options.rank,
+        lora_alpha=options.lora_alpha,
+        target_modules=list(options.target_modules),
+    )
 
 
 def count_parameters(model: torch.nn.Module) -> tuple[int, int]:
@@ -101,7 +98,7 @@ def count_parameters(model: torch.nn.Module) -> tuple[int, int]:
 
 
 def training_arguments(options: LoraOptions) -> TrainingArguments:
-    """The run in transformers' terms: an evaluation and a checkpoint an epoch, the best one kept."""
+    """The run in transformers' terms: an evaluation and a checkpoint an epoch, the best one and the last one kept."""
     return TrainingArguments(
         output_dir=str(options.output_dir),
         num_train_epochs=options.num_epochs,
@@ -122,30 +119,34 @@ def training_arguments(options: LoraOptions) -> TrainingArguments:
         report_to="none",
         remove_unused_columns=False,
         label_names=["labels"],
+        restore_callback_states_from_checkpoint=True,
     )
 
 
-def save_adapter(model: PeftModel, trainer: Trainer, options: LoraOptions, pairs: list[Pair], base: Path) -> Path:
+def save_adapter(model: PeftModel, trainer: Trainer, options: LoraOptions, pairs: list[Pair], base: Base) -> Path:
     """Writes the bundle and returns its folder."""
     folder = options.output_dir / "final_adapter"
-    model.save_pretrained(str(folder))
+    model.peft_config["default"].base_model_name_or_path = base.name
+    model.peft_config["default"].revision = base.revision
+    model.save_pretrained(str(folder), save_embedding_layers=False)  # else peft asks the Hub about the base
     metrics = {
         "validation_loss": round(float(trainer.state.best_metric or 0.0), 4),
-        "epochs": float(options.num_epochs),
+        "epochs": float(round(trainer.state.epoch or 0)),
         "steps": float(trainer.state.global_step),
     }
     manifest = Manifest(
-        base=base_name(base),
-        base_sha256=sha256(base / WEIGHTS),
+        base=base.reference,
+        base_sha256=sha256(base.folder / WEIGHTS),
         style=options.style or pairs[0].style or "own",
-        prefix=(REWRITE,),
-        codec=TABLE,
-        read_limit=READ_LIMIT,
-        write_limit=WRITE_LIMIT,
+        prefix=base.kind.prefix,
+        codec=base.kind.table,
+        read_limit=base.kind.read_limit,
+        write_limit=base.kind.write_limit,
         temperature=TEMPERATURE,
         data_sha256=sha256(options.data_path),
         metrics=metrics,
+        extra_ids=base.kind.extra_ids,
     )
     manifest.write(folder)
-    write_adapter_card(folder, manifest, options.rank, options.lora_alpha, options.target_modules, len(pairs))
+    write_adapter_card(folder, manifest, base.name, options.rank, options.lora_alpha, options.target_modules, len(pairs))
     return folder

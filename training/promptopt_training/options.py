@@ -1,7 +1,7 @@
 """Every option of `promptopt-train`, declared once, with its help. Nothing heavy is imported here."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 from typing import Any, ClassVar
@@ -140,20 +140,24 @@ class LoraOptions:
     target_modules: tuple[str, ...] = ("q", "v")
     style: str = ""
     validation_share: float = 0.1
+    patience: int = 2
+    save_steps: int = 25
     seed: int = 0
 
     HELP: ClassVar[Mapping[str, str]] = {
         "data_path": 'Pairs {"prompt", "rewrite"}: a JSON list, or JSON lines.',
-        "base": "The frozen base: a built-in name or a folder.",
+        "base": "The frozen base: a built-in name, the folder of a T5, or a T5 on the Hub such as google/flan-t5-base.",
         "output_dir": "Checkpoints, metrics, loss plot; the adapter is in final_adapter below it.",
         "num_epochs": "Times through the pairs.",
         "learning_rate": "Peak rate of AdamW, warmed up over 6 % of the steps, then falling along a line.",
         "batch_size": "Pairs in a batch.",
         "rank": "Rank of the low-rank updates.",
         "lora_alpha": "Scale of the updates, divided by the rank.",
-        "target_modules": "Projections that get an update.",
+        "target_modules": "Projections that get an update; all of a T5's: q k v o wi_0 wi_1 wo.",
         "style": "Name of the form; by default the one the pairs name.",
         "validation_share": "Share of the pairs held out.",
+        "patience": "Stop after so many epochs in a row without a lower validation loss.",
+        "save_steps": "Steps between checkpoints; there is one at the end of each epoch, too.",
         "seed": "Seed of the new weights, the split and the order.",
     }
 
@@ -164,6 +168,8 @@ class LoraOptions:
         "rank": COUNT,
         "lora_alpha": COUNT,
         "validation_share": SHARE,
+        "patience": COUNT,
+        "save_steps": COUNT,
         "seed": SEED,
     }
 
@@ -199,6 +205,27 @@ class CalibrateOptions:
     HELP: ClassVar[Mapping[str, str]] = {
         "prompts": 'JSON lines of {"text": …} that are neither trained on nor measured on later.',
         "adapter": "The adapter folder.",
+    }
+
+    RULES: ClassVar[Mapping[str, Rule]] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishOptions:
+    """Sends the adapter's weights, model card, manifest and, where it is there, its compiled form."""
+
+    repository: str = field(metadata={"positional": True})
+    adapter_path: Path = Path("checkpoints/lora_model/final_adapter")
+    revision: str = ""
+    private: bool = False
+    dry_run: bool = False
+
+    HELP: ClassVar[Mapping[str, str]] = {
+        "repository": "Where it goes on the Hub: owner/name; made if it is not there.",
+        "adapter_path": "The adapter folder.",
+        "revision": "Branch to commit to, made if it is not there; by default the main one.",
+        "private": "Make a new repository private.",
+        "dry_run": "Only show what would be sent; needs neither a network nor a login.",
     }
 
     RULES: ClassVar[Mapping[str, Rule]] = {}

@@ -1,7 +1,7 @@
 """The training loop (transformers' own) and what it leaves: what the run is made of, metrics as JSON lines, the loss as a plot."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +44,25 @@ class Journal(TrainerCallback):
         plot_loss(self.path, self._picture)
 
 
+class SaveEvery(TrainerCallback):
+    """A checkpoint every so many steps, besides those of the epochs, so that an interruption costs little."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Asks for one when it is time; at the end of an epoch that comes by itself, after the evaluation that belongs to it."""
+        if state.global_step % self._steps == 0 and not float(state.epoch or 0).is_integer():
+            control.should_save = True
+
+
 def train(
     model: PreTrainedModel | PeftModel,
     batches: Batches,
     validation: Batches,
     arguments: TrainingArguments,
     optimizer: torch.optim.Optimizer | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> Trainer:
     """Trains to the end, from the last checkpoint under `arguments.output_dir` if there is one; returns the trainer.
 
@@ -63,7 +76,7 @@ def train(
         train_dataset=batches,
         eval_dataset=validation,
         data_collator=padded,
-        callbacks=[Journal(folder)],
+        callbacks=[Journal(folder), *callbacks],
         optimizers=(optimizer, None),
     )
     trainer.train(resume_from_checkpoint=last_checkpoint(folder))

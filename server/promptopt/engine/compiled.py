@@ -1,88 +1,82 @@
-"""The CPU engine: CTranslate2 on a compiled bundle. Nothing here imports torch."""
+"""The CPU engine: a compiled model on our own kernels. Nothing here imports torch."""
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
-
-import ctranslate2
+from dataclasses import astuple
 
 from promptopt.codec import END
+from promptopt.engine import _native
+from promptopt.engine.modelfile import ModelFile
 from promptopt.engine.protocol import Decoding, Token
 from promptopt.errors import BundleError
-from promptopt.vocabulary import Vocabulary
 
 _SMALL = 60_000_000
+_ENOUGH = 4
+_MANY = 8
+_ACTIVATIONS = ("relu", "gelu", "gelu_new")
 
 
 class CompiledEngine:
-    """Runs a compiled bundle. One call at a time; the optimizer sees to that."""
+    """Runs a compiled model. Several calls at a time take turns, piece by piece."""
 
-    def __init__(self, folder: Path, vocabulary: Vocabulary, threads: int = 0) -> None:
-        """`threads` 0 takes one for a small network, where the barrier costs more than the work, and the default for a large one."""
-        if threads == 0 and (folder / "model.bin").stat().st_size < _SMALL:
-            threads = 1
-        self._folder = folder
-        self._vocabulary = vocabulary
-        self._threads = threads
-        self._translator = self._opened()
+    def __init__(self, model: ModelFile, threads: int = 0, kernels: str = "") -> None:
+        """`threads` 0 takes one for a small network and up to four for a large one; `kernels` "" the best ones.
+
+        A small network uses further threads only for many positions at once: for a prompt or for a batch.
+
+        Raises BundleError when the model does not fit its own shape.
+        """
+        self._threads = threads or default_threads(len(model.memory))
+        self._quantization = model.quantization
+        shape = model.shape
+        numbers = (
+            *(shape.d_model, shape.d_kv, shape.heads, shape.d_ff, shape.encoder_layers, shape.decoder_layers),
+            *(shape.vocabulary, shape.distance, _ACTIVATIONS.index(shape.activation), shape.gated, shape.epsilon, shape.start),
+        )
+        tensors = {name: astuple(tensor) for name, tensor in model.tensors.items()}
+        try:
+            self._network = _native.Network(model.memory, numbers, tensors, self._threads, least_vectors(len(model.memory)), kernels)
+        except ValueError as error:
+            raise BundleError(
+                f"The compiled model {model.path} cannot be loaded: {error}.", "Delete its folder; it is made again at the next start."
+            ) from error
 
     @property
     def name(self) -> str:
-        """Engine, compute type and threads."""
-        return f"CTranslate2 {ctranslate2.__version__}, {self._translator.compute_type}, threads {self._threads or 'default'}"
+        """Engine, how the weights are kept, kernels and threads."""
+        return f"promptopt native, {self._quantization}, {self._network.kernels}, threads {self._threads}"
 
     def stream(self, source: Sequence[int], decoding: Decoding, stop: threading.Event) -> Iterator[Token]:
         """See `Engine.stream`."""
-        steps = self._seeded(decoding).generate_tokens(self._pieces(source), return_log_prob=True, **_options(decoding))
-        try:
-            for step in steps:
-                if stop.is_set():
-                    return
-                yield Token(step.token_id, step.log_prob)
-                if step.token_id == END:
-                    return
-        finally:
-            steps.close()
+        for _, token in self._steps([source], decoding, stop):
+            yield token
 
     def batch(self, sources: Sequence[Sequence[int]], decoding: Decoding, stop: threading.Event) -> list[list[Token]]:
-        """See `Engine.batch`."""
+        """See `Engine.batch`; all sources are written together, a weight read once for all of them."""
         collected: list[list[Token]] = [[] for _ in sources]
-
-        def collect(step: ctranslate2.GenerationStepResult) -> bool:
-            collected[step.batch_id].append(Token(step.token_id, step.log_prob))
-            return stop.is_set()
-
-        pieces = [self._pieces(source) for source in sources]
-        self._seeded(decoding).translate_batch(pieces, beam_size=1, return_scores=True, callback=collect, **_options(decoding))
+        for row, token in self._steps(sources, decoding, stop):
+            collected[row].append(token)
         return collected
 
-    def _opened(self) -> ctranslate2.Translator:
-        try:
-            return ctranslate2.Translator(str(self._folder), device="cpu", inter_threads=1, intra_threads=self._threads)
-        except (RuntimeError, ValueError) as error:
-            raise BundleError(
-                f"The compiled model in {self._folder} cannot be loaded ({error}).",
-                "Delete that folder; it is made again at the next start.",
-            ) from error
-
-    def _seeded(self, decoding: Decoding) -> ctranslate2.Translator:
-        """The translator; opened anew for a draw, because its worker takes a seed at its first draw only."""
-        if decoding.temperature:
-            ctranslate2.set_random_seed(decoding.seed)
-            self._translator = self._opened()
-        return self._translator
-
-    def _pieces(self, source: Sequence[int]) -> list[str]:
-        return [self._vocabulary.piece(index) for index in source]
+    def _steps(self, sources: Sequence[Sequence[int]], decoding: Decoding, stop: threading.Event) -> Iterator[tuple[int, Token]]:
+        if stop.is_set():
+            return
+        options = (decoding.limit, decoding.temperature, decoding.top_k, decoding.seed, END)
+        session = self._network.start([list(source) for source in sources], *options)
+        while not stop.is_set() and (step := session.step()):
+            for row, index, log_prob in step:
+                yield row, Token(index, log_prob)
 
 
-def _options(decoding: Decoding) -> dict[str, Any]:
-    """The end may be the first piece, and what is read was cut to its limit before: both as in the reference."""
-    return {
-        "max_decoding_length": decoding.limit,
-        "min_decoding_length": 0,
-        "max_input_length": 0,
-        "sampling_topk": decoding.top_k if decoding.temperature else 1,
-        "sampling_temperature": decoding.temperature or 1.0,
-    }
+def default_threads(size: int) -> int:
+    """Threads for a model of `size` bytes: a large one is read from memory, which a few threads do as fast as many.
+
+    A small one gets one: on a busy machine a second thread that is not scheduled costs more than it ever saves.
+    """
+    return 1 if size < _SMALL else min(_ENOUGH, os.cpu_count() or 1)
+
+
+def least_vectors(size: int) -> int:
+    """So many vectors are worth a second thread, for a model of `size` bytes: a large one is slowed by memory, even for a single vector."""
+    return _MANY if size < _SMALL else 1

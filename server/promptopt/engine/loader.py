@@ -1,25 +1,31 @@
 """A model ready to run: its compiled form is made once, in a process of its own, and kept in the cache."""
 
 import hashlib
+import importlib.util
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from platformdirs import user_cache_path
-
-from promptopt.bundle import BASE_FILES, PEFT_FILES, WEIGHTS, Bundle, Manifest, load_bundle
-from promptopt.codec import Codec
+from promptopt.adapters.cache import cache_folder
+from promptopt.adapters.locate import access_for, locate
+from promptopt.bundle import BASE_FILES, PEFT_FILES, WEIGHTS, Bundle, Manifest, read_json
+from promptopt.codec import Codec, PlainCodec
+from promptopt.engine.modelfile import MODEL_FILE, ModelFile
 from promptopt.engine.protocol import Engine
+from promptopt.engine.weights import is_plain_lora
 from promptopt.errors import BundleError
 from promptopt.files import sha256
 from promptopt.settings import Settings
 
-COMPILER = 1
-QUANTIZATION = "int8"
-_COMPLETE = "model.bin"
+SOURCE = "source.json"
+COMPILER = 3
+SMALL = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -27,22 +33,47 @@ class Model:
     """All that a rewrite needs: what the adapter says of itself, its codec, and the network."""
 
     manifest: Manifest
-    codec: Codec
+    codec: Codec | PlainCodec
     engine: Engine
 
 
 def load_model(settings: Settings) -> Model:
-    """The adapter that the settings name, on the CPU engine; compiled first where that was not done yet. Raises BundleError."""
+    """The adapter that the settings name, on the engine that they ask for; fetched and compiled first where that was not done yet.
+
+    Raises BundleError.
+    """
+    bundle = locate(settings.adapter, access_for(settings)).bundle()
+    return Model(bundle.manifest, bundle.codec(), _engine(settings, bundle))
+
+
+def _engine(settings: Settings, bundle: Bundle) -> Engine:
+    automatic = settings.engine == "auto"
+    if settings.engine == "reference" or (automatic and not is_plain_lora(read_json(bundle.adapter / PEFT_FILES[0]))):
+        return _reference_engine(settings, bundle)
+    return open_engine(ModelFile(compiled_folder(bundle) / MODEL_FILE), settings.threads)
+
+
+def open_engine(model: ModelFile, threads: int = 0) -> Engine:
+    """The native engine, or the portable one where the package was installed without a compiler. Raises BundleError."""
+    if importlib.util.find_spec("promptopt.engine._native") is None:
+        from promptopt.engine.portable import PortableEngine
+
+        return PortableEngine(model)
     from promptopt.engine.compiled import CompiledEngine
 
-    bundle = load_bundle(settings.adapter)
-    codec = bundle.codec()
-    return Model(bundle.manifest, codec, CompiledEngine(compiled_folder(bundle), codec.vocabulary, settings.threads))
+    return CompiledEngine(model, threads)
 
 
-def cache_folder() -> Path:
-    """Where compiled models are kept."""
-    return user_cache_path("promptopt", appauthor=False)
+def _reference_engine(settings: Settings, bundle: Bundle) -> Engine:
+    try:
+        from promptopt.engine.reference import ReferenceEngine
+    except ModuleNotFoundError as error:
+        raise BundleError(
+            f"The engine reference, which the adapter {bundle.name!r} is to run on, needs {error.name}, which is not installed.",
+            'Install it with: pip install "promptopt[torch]"',
+        ) from error
+    check_base(bundle)
+    return ReferenceEngine(bundle, settings.threads)
 
 
 def compiled_folder(bundle: Bundle, cache: Path | None = None) -> Path:
@@ -50,7 +81,7 @@ def compiled_folder(bundle: Bundle, cache: Path | None = None) -> Path:
     home = (cache or cache_folder()) / "compiled"
     folder = home / cache_key(bundle)
     try:
-        if (folder / _COMPLETE).is_file():
+        if (folder / MODEL_FILE).is_file():
             return folder
         home.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix="partial-", dir=home))
@@ -59,18 +90,33 @@ def compiled_folder(bundle: Bundle, cache: Path | None = None) -> Path:
     try:
         check_base(bundle)
         _compile(bundle, partial)
+        (partial / SOURCE).write_text(json.dumps({"adapter": str(bundle.adapter), "base": str(bundle.base)}), encoding="utf-8")
         _publish(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
 
 
+def forget(sources: Collection[Path], cache: Path | None = None) -> list[Path]:
+    """Deletes the compiled forms that were made from any of these folders, adapters' or bases', and returns where they were."""
+    home, named = (cache or cache_folder()) / "compiled", {str(path.resolve()) for path in sources}
+    doomed = [note.parent for note in sorted(home.glob(f"*/{SOURCE}")) if named & set(read_json(note).values())]
+    for folder in doomed:
+        shutil.rmtree(folder, ignore_errors=True)
+    return doomed
+
+
 def cache_key(bundle: Bundle) -> str:
     """Changes with the base, the adapter and the way they are compiled."""
-    digest = hashlib.sha256(f"{COMPILER} {QUANTIZATION} {bundle.manifest.extra_ids} ".encode())
+    digest = hashlib.sha256(f"{COMPILER} {quantization(bundle)} {bundle.manifest.extra_ids} ".encode())
     for file in (*(bundle.base / name for name in BASE_FILES), *(bundle.adapter / name for name in PEFT_FILES)):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:32]
+
+
+def quantization(bundle: Bundle) -> Literal["int8", "float32"]:
+    """A small network is kept as it is: a cache holds it, and where it is unsure, which is often, rounding would change what it writes."""
+    return "float32" if (bundle.base / WEIGHTS).stat().st_size < SMALL else "int8"
 
 
 def check_base(bundle: Bundle) -> None:
@@ -85,9 +131,10 @@ def check_base(bundle: Bundle) -> None:
 
 def _compile(bundle: Bundle, folder: Path) -> None:
     """Runs the compiler; -P keeps the current folder, which may be anybody's project, from being imported."""
-    command = [sys.executable, "-P", "-m", "promptopt.engine.compiler", str(bundle.adapter), str(folder), QUANTIZATION]
+    arguments = [bundle.name, str(bundle.adapter), str(bundle.base), str(folder), quantization(bundle)]
+    command = [sys.executable, "-P", "-m", "promptopt.engine.process", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if done.returncode != 0 or not (folder / _COMPLETE).is_file():
+    if done.returncode != 0 or not (folder / MODEL_FILE).is_file():
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise BundleError(
             f"The adapter {bundle.name!r} could not be compiled: {last}",
@@ -97,10 +144,10 @@ def _compile(bundle: Bundle, folder: Path) -> None:
 
 def _publish(partial: Path, folder: Path) -> None:
     """Renames the finished folder into place; another process may have been first, which is as good."""
-    if folder.is_dir() and not (folder / _COMPLETE).is_file():
+    if folder.is_dir() and not (folder / MODEL_FILE).is_file():
         shutil.rmtree(folder, ignore_errors=True)
     try:
         partial.rename(folder)
     except OSError as error:
-        if not (folder / _COMPLETE).is_file():
+        if not (folder / MODEL_FILE).is_file():
             raise BundleError(f"The compiled model cannot be put into {folder} ({error}).", "Delete that folder and try again.") from error

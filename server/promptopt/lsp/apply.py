@@ -1,13 +1,26 @@
 """Hands an edit to the client and tells the user when it was not taken."""
 
 import asyncio
+from collections.abc import Sequence
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from promptopt.lsp.actions import TITLE
 
 APPLY_TIMEOUT = 30.0
+
+
+async def pick(server: LanguageServer, message: str, titles: Sequence[str]) -> int | None:
+    """Which of `titles` the user picks; None when none, or when the editor cannot ask."""
+    items = [types.MessageActionItem(title=title) for title in titles]
+    params = types.ShowMessageRequestParams(types.MessageType.Info, message, items)
+    try:
+        picked = await server.window_show_message_request_async(params)
+    except JsonRpcException:
+        return None
+    return titles.index(picked.title) if picked is not None and picked.title in titles else None
 
 
 async def apply(server: LanguageServer, edit: types.WorkspaceEdit) -> None:

@@ -1,10 +1,10 @@
 """The command `promptopt-lsp`: starts the language server."""
 
 import argparse
-import logging
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from promptopt import __version__
 from promptopt.settings import LOG_LEVELS
@@ -13,7 +13,7 @@ EPILOG = """\
 examples:
   promptopt-lsp --stdio                  what an editor starts
   promptopt-lsp --tcp 127.0.0.1:2087     wait for one client on a socket
-  promptopt-lsp --stdio --log-level info
+  promptopt-lsp --stdio --log-level info --log-file promptopt.log
 
 An editor sends settings as initializationOptions, for instance {"adapter": "golden"}.
 """
@@ -36,31 +36,35 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument(
         "--log-level", choices=LOG_LEVELS, default="warning", help="what goes to standard error (default: %(default)s); never prompts"
     )
+    root.add_argument("--log-file", type=Path, metavar="PATH", help="append the log to a file too; never prompts")
     return root
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Starts the server and returns when its client has gone."""
     options = parser().parse_args(arguments)
-    logging.basicConfig(stream=sys.stderr, level=options.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("pygls").setLevel(logging.CRITICAL)
-    if options.tcp:
-        from promptopt.lsp.server import create_server
-
-        try:
-            create_server().start_tcp(*options.tcp)
-        except OSError as error:
-            print(f"promptopt-lsp: cannot listen on {options.tcp[0]}:{options.tcp[1]} ({error.strerror}).", file=sys.stderr)
-            return 2
-        return 0
     from promptopt.lsp.streams import claim_stdout
 
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the library's reader thread would wait for the end of standard input
-    stdout = claim_stdout()
+    stdout = None if options.tcp else claim_stdout()  # ahead of all other imports: some may print
+    from promptopt.lsp.logs import start_logging
     from promptopt.lsp.server import create_server
 
-    create_server().start_io(stdout=stdout)
-    return 0
+    try:
+        start_logging(options.log_level, options.log_file)
+    except OSError as error:
+        print(f"promptopt-lsp: cannot write the log to {options.log_file} ({error.strerror}). Name another file.", file=sys.stderr)
+        return 2
+    session = create_server()
+    if stdout is not None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # the library's reader thread would wait for the end of standard input
+        session.server.start_io(stdout=stdout)
+        return session.exit_status
+    try:
+        session.server.start_tcp(*options.tcp)
+    except OSError as error:
+        print(f"promptopt-lsp: cannot listen on {options.tcp[0]}:{options.tcp[1]} ({error.strerror}).", file=sys.stderr)
+        return 2
+    return session.exit_status
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -11,11 +11,13 @@ class Delivery:
     """What the client can take.
 
     resolves: it asks for the edit of a lazy action.  versioned: it takes edits bound to a document version.  progress: it shows progress.
+    disabled: it shows an action that cannot be chosen, and why.
     """
 
     resolves: bool
     versioned: bool
     progress: bool
+    disabled: bool = False
 
     @classmethod
     def of(cls, capabilities: types.ClientCapabilities) -> "Delivery":
@@ -26,6 +28,7 @@ class Delivery:
             resolves="edit" in properties and bool(_path(action, "data_support")),
             versioned=bool(_path(capabilities, "workspace", "workspace_edit", "document_changes")),
             progress=bool(_path(capabilities, "window", "work_done_progress")),
+            disabled=bool(_path(action, "disabled_support")),
         )
 
     def edit(self, uri: str, version: int | None, range_: types.Range, text: str) -> types.WorkspaceEdit:

@@ -1,49 +1,100 @@
 """One rewrite at a time on a thread of its own; each can be stopped within one token."""
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
-from promptopt.optimizer import Optimizer, Progress, Rewrite
+from promptopt.adapters.access import Fetched
+from promptopt.errors import Cancelled, PromptoptError
+from promptopt.lsp.models import Optimizers
+from promptopt.lsp.status import State
+from promptopt.optimizer import Optimizer, Progress
+from promptopt.settings import Settings
 
 REPORT_INTERVAL = 0.1
 Place = tuple[str, int]
+Report = Callable[[str], None]
+Work = Callable[[Optimizer, threading.Event, Callable[[Progress], None]], "T"]
+T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
 
 
 class Jobs:
-    """Runs rewrites for the event loop. A new one for the same place of a document stops the one under way there."""
+    """Runs work on the network for the event loop. A new job for the same place of a document stops the one under way there.
 
-    def __init__(self, optimizer: Optimizer) -> None:
-        self.optimizer = optimizer
+    `tell` is told of each state with a sentence. The networks are released after `idle()` seconds without a job; never when that is 0.
+    """
+
+    def __init__(self, optimizers: Optimizers, tell: Callable[[State, str], None], idle: Callable[[], float]) -> None:
+        self._optimizers = optimizers
+        self._tell = tell
+        self._idle = idle
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="promptopt-inference")
         self._running: dict[Place, threading.Event] = {}
+        self._waiting = 0
+        self._timer: asyncio.TimerHandle | None = None
 
-    async def run(self, place: Place, text: str, stop: threading.Event, report: Callable[[str], None]) -> Rewrite:
-        """The rewrite of `text`. Raises what `Optimizer.optimize` raises; if the awaiting task is cancelled the network stops."""
+    async def run(self, place: Place, settings: Settings, work: "Work[T]", stop: threading.Event, report: Report) -> T:
+        """What `work` gives. Raises what it raises, and BundleError; if the awaiting task is cancelled the network stops."""
         loop = asyncio.get_running_loop()
         superseded = self._running.get(place)
         if superseded is not None:
             superseded.set()
         self._running[place] = stop
+        self._begin()
         last = 0.0
 
-        def on_token(progress: Progress) -> None:
+        def show(message: str) -> None:
             nonlocal last
             now = time.monotonic()
             if now - last >= REPORT_INTERVAL:
                 last = now
-                loop.call_soon_threadsafe(report, f"{progress.tokens} pieces")
+                loop.call_soon_threadsafe(report_unless_stopped, message)
 
+        def report_unless_stopped(message: str) -> None:
+            if not stop.is_set():  # after the end of a progress nothing may follow
+                report(message)
+
+        def on_token(progress: Progress) -> None:
+            show(f"{progress.tokens} pieces")
+
+        def compute() -> T:
+            if stop.is_set():
+                raise Cancelled("The rewrite was cancelled.")
+            if not self._optimizers.loaded(settings):
+                loop.call_soon_threadsafe(self._tell, State.LOADING, f"Loading the adapter {settings.adapter}.")
+                self._optimizers.get(settings).fetch(lambda fetched: show(message_of(fetched)), stop)
+                self._optimizers.load(settings)
+            loop.call_soon_threadsafe(self._tell, State.RUNNING, "Rewriting.")
+            return work(self._optimizers.get(settings), stop, on_token)
+
+        problem = ""
         try:
-            return await loop.run_in_executor(self._executor, self.optimizer.optimize, text, stop, on_token)
+            return await loop.run_in_executor(self._executor, compute)
         except asyncio.CancelledError:
             stop.set()
+            raise
+        except PromptoptError as error:
+            problem = "" if isinstance(error, Cancelled) else str(error)
             raise
         finally:
             if self._running.get(place) is stop:
                 del self._running[place]
+            self._end(problem)
+
+    async def beside(self, look: Callable[[Optimizers], T]) -> T:
+        """What `look` makes of the networks; on their thread, after the rewrites that wait."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, look, self._optimizers)
+
+    def stop_document(self, uri: str) -> None:
+        """Stops every rewrite for a document."""
+        for (document, _), stop in self._running.items():
+            if document == uri:
+                stop.set()
 
     def stop_all(self) -> None:
         """Stops every rewrite under way or waiting."""
@@ -53,4 +104,34 @@ class Jobs:
     def close(self) -> None:
         """Stops everything and lets the thread end."""
         self.stop_all()
+        if self._timer is not None:
+            self._timer.cancel()
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _begin(self) -> None:
+        self._waiting += 1
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _end(self, problem: str) -> None:
+        """Tells how it went; the last job under way starts the clock."""
+        self._waiting -= 1
+        if self._waiting:
+            return
+        self._tell(State.ERROR if problem else State.READY, problem or "Ready.")
+        if self._idle() > 0:
+            self._timer = asyncio.get_running_loop().call_later(self._idle(), self._release)
+
+    def _release(self) -> None:
+        """Runs on the thread of the networks, behind whatever a stopped job still does there."""
+
+        def unload() -> None:
+            if not self._waiting and self._optimizers.unload():
+                _LOG.info("the network was idle and its memory is released")
+
+        self._executor.submit(unload)
+
+
+def message_of(fetched: Fetched) -> str:
+    """How far a download is, for people."""
+    return f"fetching {fetched.name}: {fetched.done / 1e6:.1f} of {fetched.total / 1e6:.1f} MB"

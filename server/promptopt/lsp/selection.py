@@ -3,35 +3,49 @@
 import re
 from dataclasses import dataclass
 
+from promptopt.frames import widened
+
 _BLANK_LINE = re.compile(r"(?:\r\n|\n|\r(?!\n))[ \t]*(?:\r\n|\n|\r)")
 
 
 @dataclass(frozen=True)
+class Source:
+    """A document: its text, and what the client says of its language and its name."""
+
+    text: str
+    language: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
 class Selection:
-    """The prompt `text` at offset `start` of a document."""
+    """The selected text at offset `start` of a document."""
 
     start: int
     text: str
 
     @property
     def end(self) -> int:
-        """The offset behind the prompt."""
+        """The offset behind the text."""
         return self.start + len(self.text)
 
 
-def select(document: str, start: int, end: int) -> Selection | None:
-    """The prompt in `document[start:end]` without the white space around it; None where nothing is selected.
+def select(source: Source, start: int, end: int) -> Selection | None:
+    """The text in `source.text[start:end]` without the white space around it; None where nothing is selected.
 
-    A selection of a single character is widened to its paragraph: Helix always selects at least the character under the cursor.
+    A selection of a single character is widened: Helix always selects at least the character under the cursor.
     """
     start, end = min(start, end), max(start, end)
     if start == end:
         return None
-    if end - start == 1 or document[start:end] == "\r\n":
-        start, end = _paragraph(document, start)
-    text = document[start:end]
-    start += len(text) - len(text.lstrip())
-    return Selection(start, text.strip()) if text.strip() else None
+    if end - start == 1 or source.text[start:end] == "\r\n":
+        return select_around(source, start)
+    return _stripped(source.text, start, end)
+
+
+def select_around(source: Source, offset: int) -> Selection | None:
+    """The string, the comment or else the paragraph at `offset`; None where only white space is."""
+    return _stripped(source.text, *(widened(source.text, source.language, source.name, offset) or _paragraph(source.text, offset)))
 
 
 def anchored(document: str, selection: Selection, unchanged: bool) -> Selection | None:
@@ -45,6 +59,12 @@ def anchored(document: str, selection: Selection, unchanged: bool) -> Selection 
     if first < 0 or document.find(selection.text, first + 1) >= 0:
         return None
     return Selection(first, selection.text)
+
+
+def _stripped(document: str, start: int, end: int) -> Selection | None:
+    text = document[start:end]
+    start += len(text) - len(text.lstrip())
+    return Selection(start, text.strip()) if text.strip() else None
 
 
 def _paragraph(document: str, offset: int) -> tuple[int, int]:

@@ -1,111 +1,118 @@
-"""The wiring: protocol requests in, thin handlers, the optimizer behind them."""
+"""The wiring: protocol messages in, thin handlers, the session behind them."""
 
-import logging
-import threading
-from collections.abc import Mapping
-from dataclasses import replace
-from urllib.parse import unquote
+import asyncio
+from typing import Any
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
-from pygls.workspace import TextDocument
 
 from promptopt import __version__
-from promptopt.errors import Cancelled, PromptoptError
-from promptopt.lsp.actions import KIND, OPTIMIZE, Request, code_actions
-from promptopt.lsp.apply import apply
-from promptopt.lsp.delivery import Delivery
-from promptopt.lsp.jobs import Jobs
-from promptopt.lsp.positions import range_at
-from promptopt.lsp.progress import work_done_progress
-from promptopt.lsp.selection import anchored
+from promptopt.bundle import builtin_adapters
+from promptopt.lsp.actions import KIND, OPTIMIZE, VARIANTS, code_actions
+from promptopt.lsp.apply import apply, pick
+from promptopt.lsp.configuration import items
+from promptopt.lsp.logs import OWN, ClientLog
+from promptopt.lsp.models import Make
+from promptopt.lsp.parent import leave, watch
+from promptopt.lsp.session import INVALID_PARAMS, Session, parse_request, source_of
 from promptopt.optimizer import Optimizer
-from promptopt.settings import Settings, parse_settings
 
-REQUEST_FAILED = -32803
-SERVER_CANCELLED = -32802
-CONTENT_MODIFIED = -32801
-INVALID_PARAMS = -32602
-_LOG = logging.getLogger(__name__)
+DOCTOR = "promptopt.doctor"
+COMMANDS = (OPTIMIZE, VARIANTS, DOCTOR)
+TITLE_WIDTH = 60
 
 
-class Session:
-    """What the server knows of its client, and the jobs it runs for it."""
-
-    def __init__(self, server: LanguageServer, optimizer: Optimizer) -> None:
-        self.server = server
-        self.jobs = Jobs(optimizer)
-        self.delivery = Delivery(resolves=False, versioned=False, progress=False)
-
-    def configure(self, params: types.InitializeParams) -> list[str]:
-        """Takes over the client's capabilities and options; returns a sentence for each option that was wrong."""
-        self.delivery = Delivery.of(params.capabilities)
-        own = logging.getLogger("promptopt")
-        started = replace(self.jobs.optimizer.settings, log_level=logging.getLevelName(own.getEffectiveLevel()).lower())
-        settings, problems = parse_settings(params.initialization_options, started)
-        self.jobs.optimizer.settings = settings
-        own.setLevel(settings.log_level.upper())
-        return problems
-
-    @property
-    def encoding(self) -> types.PositionEncodingKind:
-        """The position encoding agreed with the client."""
-        return types.PositionEncodingKind(self.server.workspace.position_encoding or types.PositionEncodingKind.Utf16)
-
-    def document(self, uri: str) -> TextDocument | None:
-        """The open document at `uri`; pygls keeps them by their unquoted addresses."""
-        documents: Mapping[str, TextDocument] = self.server.workspace.text_documents
-        return documents.get(unquote(uri))
-
-    async def edit(self, request: Request, token: types.ProgressToken | None) -> types.WorkspaceEdit:
-        """The edit that puts the rewrite in the place of the prompt. Raises JsonRpcException with a sentence for the user."""
-        self._anchor(request)
-        stop = threading.Event()
-        async with work_done_progress(self.server, token, self.delivery.progress, stop) as report:
-            try:
-                rewrite = await self.jobs.run((request.uri, request.start), request.text, stop, report)
-            except Cancelled as error:
-                raise JsonRpcException(error.message, SERVER_CANCELLED) from error
-            except PromptoptError as error:
-                raise JsonRpcException(str(error), REQUEST_FAILED) from error
-        document, range_ = self._anchor(request)
-        text = rewrite.text.replace("\n", "\r\n") if "\r\n" in document.source else rewrite.text
-        return self.delivery.edit(request.uri, document.version, range_, text)
-
-    def _anchor(self, request: Request) -> tuple[TextDocument, types.Range]:
-        """The document, and where in it the prompt stands now. Raises ContentModified when that cannot be told."""
-        document = self.document(request.uri)
-        if document is None:
-            raise content_modified("The document is not open any more.")
-        selection = anchored(document.source, request.selection, document.version == request.version)
-        if selection is None:
-            raise content_modified("The selected text has changed meanwhile; nothing was replaced. Select it and try again.")
-        return document, range_at(document.source, selection.start, selection.end, self.encoding)
-
-
-def content_modified(message: str) -> JsonRpcException:
-    """The protocol's error for work on a text that is not there any more."""
-    return JsonRpcException(message, CONTENT_MODIFIED)
-
-
-def create_server(optimizer: Optimizer | None = None) -> LanguageServer:
-    """A language server with all handlers; `optimizer` can be given by tests. Nothing is loaded yet."""
+def create_server(make: Make = Optimizer) -> Session:
+    """A session with its language server and all handlers; `make` can be given by tests. Nothing is loaded yet."""
     server = LanguageServer("promptopt", __version__, text_document_sync_kind=types.TextDocumentSyncKind.Full)
-    session = Session(server, optimizer or Optimizer(Settings()))
+    session = Session(server, make)
+    tasks: set[asyncio.Task[None]] = set()
+    add_lifecycle(session, tasks)
+    add_settings(session)
+    add_rewrites(session)
+    return session
+
+
+def add_lifecycle(session: Session, tasks: set[asyncio.Task[None]]) -> None:
+    """initialize, shutdown, exit, and what ends the work on a document."""
+    server = session.server
 
     @server.feature(types.INITIALIZE)
     def initialize(params: types.InitializeParams) -> None:
-        for problem in session.configure(params):
-            _LOG.warning("%s", problem)
-            server.window_show_message(types.ShowMessageParams(types.MessageType.Warning, problem))
+        session.log = ClientLog(server, asyncio.get_running_loop())
+        OWN.addHandler(session.log)
+        session.settle(session.configure(params))
+        if params.process_id:
+            tasks.add(asyncio.ensure_future(watch(params.process_id, leave)))
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+    def did_close(params: types.DidCloseTextDocumentParams) -> None:
+        session.jobs.stop_document(params.text_document.uri)
+
+    @server.feature(types.SHUTDOWN)
+    def shutdown(*_: object) -> None:
+        session.close()
+
+    @server.feature(types.EXIT)
+    def exit_(*_: object) -> None:
+        session.exit_status = 0 if session.ending else 1
+        session.close()
+        for task in tasks:
+            task.cancel()
+
+
+def add_settings(session: Session) -> None:
+    """The three ways in which settings come."""
+    server = session.server
+
+    def pulls() -> bool:
+        workspace = server.client_capabilities.workspace
+        return bool(workspace and workspace.configuration)
+
+    async def pull() -> None:
+        scopes = list(server.workspace.folders)
+        try:
+            answers = await server.workspace_configuration_async(items(scopes))
+        except JsonRpcException as error:
+            session.settle([f"The editor did not give the promptopt settings ({error.message}); the former ones stay."])
+            return
+        session.settle(session.configuration.pulled(scopes, answers))
+
+    @server.feature(types.INITIALIZED)
+    async def initialized(_: types.InitializedParams) -> None:
+        workspace = server.client_capabilities.workspace
+        changes = workspace and workspace.did_change_configuration
+        if changes and changes.dynamic_registration:
+            wish = types.Registration("promptopt.settings", types.WORKSPACE_DID_CHANGE_CONFIGURATION, {"section": "promptopt"})
+            server.client_register_capability(types.RegistrationParams([wish]))
+        if pulls():
+            await pull()
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
+    async def did_change_configuration(params: types.DidChangeConfigurationParams) -> None:
+        if pulls():
+            await pull()
+        elif params.settings is not None:
+            session.settle(session.configuration.push(params.settings))
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
+    async def did_change_workspace_folders(_: types.DidChangeWorkspaceFoldersParams) -> None:
+        if pulls():
+            await pull()
+
+
+def add_rewrites(session: Session) -> None:
+    """The code actions and the commands."""
+    server = session.server
 
     @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions(code_action_kinds=[KIND], resolve_provider=True))
     def code_action(params: types.CodeActionParams) -> list[types.CodeAction]:
         document = session.document(params.text_document.uri)
         if document is None:
             return []
-        return code_actions(params, document.source, document.version, session.encoding, session.delivery)
+        source = source_of(document)
+        return code_actions(params, source, document.version, session.encoding, session.delivery, builtin_adapters())
 
     @server.feature(types.CODE_ACTION_RESOLVE)
     async def resolve(action: types.CodeAction) -> types.CodeAction:
@@ -113,26 +120,26 @@ def create_server(optimizer: Optimizer | None = None) -> LanguageServer:
         return action
 
     @server.feature(types.WORKSPACE_EXECUTE_COMMAND)
-    async def execute(params: types.ExecuteCommandParams) -> None:
-        if params.command != OPTIMIZE:
+    async def execute(params: types.ExecuteCommandParams) -> dict[str, Any] | None:
+        if params.command not in COMMANDS:
             raise JsonRpcException("promptopt has no such command.", INVALID_PARAMS)
-        request = parse_request(params.arguments[0] if params.arguments else None)
-        edit = await session.edit(request, params.work_done_token)
-        await apply(server, edit)
+        if params.command == DOCTOR:
+            return await session.examine()
+        request = session.request(params.arguments)
+        if params.command == OPTIMIZE:
+            await apply(server, await session.edit(request, params.work_done_token))
+            return None
+        texts = await session.variants(request, params.work_done_token)
+        picked = await pick(server, "Which rewrite?", titles(texts))
+        if picked is not None:
+            await apply(server, session.replacing(request, texts[picked]))
+        return None
 
-    server.command(OPTIMIZE)(execute)  # declares it; pygls' own way of running it knows no cancel and no progress token
+    for name in COMMANDS:  # declares them; pygls' own way of running one knows no cancel and no progress token
+        server.command(name)(execute)
     del server.protocol.fm.builtin_features[types.WORKSPACE_EXECUTE_COMMAND]
 
-    @server.feature(types.SHUTDOWN)
-    def shutdown(*_: object) -> None:
-        session.jobs.close()
 
-    return server
-
-
-def parse_request(data: object) -> Request:
-    """The request in a client's data. Raises JsonRpcException for data that is not ours."""
-    try:
-        return Request.from_json(data)
-    except ValueError as error:
-        raise JsonRpcException("These arguments do not come from promptopt's own code action.", INVALID_PARAMS) from error
+def titles(texts: list[str]) -> list[str]:
+    """A short title for each text, from its beginning, with its number."""
+    return [f"{number}. {' '.join(text.split())[:TITLE_WIDTH]}…" for number, text in enumerate(texts, start=1)]

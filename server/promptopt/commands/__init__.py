@@ -1,0 +1,1 @@
+"""The commands beside `promptopt optimize`, each its parser and what it does."""

@@ -1,0 +1,192 @@
+"""The compiled form of a network: one flat file that every engine maps into memory, read-only, so that processes share it.
+
+    0   magic, version, offset, length and CRC-32 of the header, size of the file; written last, so half a file is never taken for one
+    64  tensors, each starting on a multiple of 64 bytes
+    …   the header, JSON: the network's shape and, for each tensor, [kind, rows, columns, offset]
+
+Matrices are cut into panels of 64 rows, because a kernel computes 64 outputs side by side: "float32" holds [panel][column][row] and "int8"
+[panel][column / 4][row][column % 4], followed by a float32 scale and an int32 sum for each row. Rows are padded to whole panels and, in
+"int8", columns to a multiple of four, with zeros. A "table" is float32, row by row, as it is.
+"""
+
+import json
+import mmap
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptopt.errors import BundleError
+
+MODEL_FILE = "model.bin"
+VERSION = 1
+PANEL = 64
+_MAGIC = b"promptT5"
+_PREFIX = struct.Struct("<8sIIQQQ")
+_ALIGNMENT = 64
+_STEEPEST = 127
+Kind = Literal["int8", "float32", "table"]
+Matrix = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """The shape of a T5. `distance`: relative positions further apart than this share a bias. `start`: what the decoder reads first."""
+
+    d_model: int
+    d_kv: int
+    heads: int
+    d_ff: int
+    encoder_layers: int
+    decoder_layers: int
+    vocabulary: int
+    distance: int
+    activation: str
+    gated: bool
+    epsilon: float
+    start: int
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Where a tensor is in the file."""
+
+    kind: Kind
+    rows: int
+    columns: int
+    offset: int
+
+    @property
+    def panels(self) -> int:
+        """Panels of 64 rows, the last one padded."""
+        return -(-self.rows // PANEL)
+
+    @property
+    def size(self) -> int:
+        """Bytes, padding and what belongs to each row included."""
+        if self.kind == "table":
+            return 4 * self.rows * self.columns
+        if self.kind == "float32":
+            return 4 * self.panels * PANEL * self.columns
+        return self.panels * PANEL * (4 * -(-self.columns // 4) + 8)
+
+
+class ModelWriter:
+    """Writes a model file tensor by tensor, so that only one of them is in memory at a time."""
+
+    def __init__(self, file: BinaryIO, quantization: Literal["int8", "float32"]) -> None:
+        self._file = file
+        self._kind: Kind = quantization
+        self._tensors: dict[str, Tensor] = {}
+        self._file.write(bytes(_ALIGNMENT))
+
+    def matrix(self, name: str, values: Matrix) -> None:
+        """Adds a matrix of shape [outputs, inputs], quantized unless the file is a float32 one."""
+        if self._kind == "float32":
+            self._add(name, self._kind, values, [_float_panels(values)])
+        else:
+            rows, scales = quantized(values)
+            padding = (0, -len(rows) % PANEL)
+            self._add(name, self._kind, values, [_byte_panels(rows), np.pad(scales, padding), np.pad(rows.sum(1, dtype=np.int32), padding)])
+
+    def table(self, name: str, values: Matrix) -> None:
+        """Adds a small array of shape [rows, columns] or [columns] as it is."""
+        self._add(name, "table", np.atleast_2d(values), [values.astype("<f4")])
+
+    def finish(self, shape: Shape) -> None:
+        """Writes the header, then the prefix that makes the file a model."""
+        tensors = {name: [tensor.kind, tensor.rows, tensor.columns, tensor.offset] for name, tensor in self._tensors.items()}
+        header = json.dumps({"shape": asdict(shape), "tensors": tensors}).encode()
+        offset = self._file.tell()
+        self._file.write(header)
+        self._file.seek(0)
+        self._file.write(_PREFIX.pack(_MAGIC, VERSION, zlib.crc32(header), offset, len(header), offset + len(header)))
+
+    def _add(self, name: str, kind: Kind, values: Matrix, parts: list[NDArray[Any]]) -> None:
+        rows, columns = values.shape
+        self._tensors[name] = Tensor(kind, rows, columns, self._file.tell())
+        for part in parts:
+            self._file.write(np.ascontiguousarray(part).data)
+        self._file.write(bytes(-self._file.tell() % _ALIGNMENT))
+
+
+class ModelFile:
+    """A model file, mapped into memory. Raises BundleError when it is none, or not whole."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with path.open("rb") as file:
+                self.memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:
+            raise _damaged(path, str(error)) from error
+        header = self._header()
+        try:
+            self.shape = Shape(**header["shape"])
+            self.tensors = {name: Tensor(*entry) for name, entry in header["tensors"].items()}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise _damaged(path, f"its header is malformed: {error}") from error
+        for name, tensor in self.tensors.items():
+            if tensor.offset % _ALIGNMENT or not 0 < tensor.offset <= len(self.memory) - tensor.size:
+                raise _damaged(path, f"{name} lies outside it")
+
+    @property
+    def quantization(self) -> Kind:
+        """How the matrices are kept."""
+        return self.tensors["embedding"].kind
+
+    def read(self, name: str) -> Matrix:
+        """A tensor as a float32 array of shape [rows, columns], a copy where it is a matrix."""
+        tensor = self.tensors[name]
+        rows, columns, panels = tensor.rows, tensor.columns, tensor.panels
+        if tensor.kind == "table":
+            return np.frombuffer(self.memory, "<f4", rows * columns, tensor.offset).reshape(rows, columns)
+        if tensor.kind == "float32":
+            flat = np.frombuffer(self.memory, "<f4", panels * PANEL * columns, tensor.offset)
+            return flat.reshape(panels, columns, PANEL).transpose(0, 2, 1).reshape(panels * PANEL, columns)[:rows]
+        quads = -(-columns // 4)
+        values = np.frombuffer(self.memory, np.int8, panels * PANEL * quads * 4, tensor.offset)
+        scales = np.frombuffer(self.memory, "<f4", panels * PANEL, tensor.offset + len(values))
+        matrix = values.reshape(panels, quads, PANEL, 4).transpose(0, 2, 1, 3).reshape(panels * PANEL, quads * 4)[:rows, :columns]
+        dequantized: Matrix = matrix * scales[:rows, None]
+        return dequantized
+
+    def _header(self) -> Mapping[str, Any]:
+        if len(self.memory) < _PREFIX.size or self.memory[: len(_MAGIC)] != _MAGIC:
+            raise _damaged(self.path, "it is no compiled model")
+        _, version, checksum, offset, length, size = _PREFIX.unpack_from(self.memory)
+        if version != VERSION:
+            raise _damaged(self.path, f"it is of version {version}, this program reads version {VERSION}")
+        if size != len(self.memory) or offset + length != size:
+            raise _damaged(self.path, f"it should have {size} bytes and has {len(self.memory)}")
+        header = self.memory[offset : offset + length]
+        if zlib.crc32(header) != checksum:
+            raise _damaged(self.path, "its header is damaged")
+        parsed: Mapping[str, Any] = json.loads(header)
+        return parsed
+
+
+def quantized(matrix: Matrix) -> tuple[NDArray[np.int8], Matrix]:
+    """Rows as whole numbers from -127 to 127, and the scale of each row: row ≈ numbers * scale."""
+    scales = np.abs(matrix).max(1, initial=0) / np.float32(_STEEPEST)
+    safe = np.where(scales > 0, scales, 1)
+    return np.rint(matrix / safe[:, None]).astype(np.int8), scales.astype(np.float32)
+
+
+def _float_panels(matrix: Matrix) -> NDArray[np.float32]:
+    padded = np.pad(matrix, ((0, -matrix.shape[0] % PANEL), (0, 0)))
+    return padded.reshape(-1, PANEL, padded.shape[1]).transpose(0, 2, 1).astype("<f4")
+
+
+def _byte_panels(matrix: NDArray[np.int8]) -> NDArray[np.int8]:
+    padded = np.pad(matrix, ((0, -matrix.shape[0] % PANEL), (0, -matrix.shape[1] % 4)))
+    return padded.reshape(-1, PANEL, padded.shape[1] // 4, 4).transpose(0, 2, 1, 3)
+
+
+def _damaged(path: Path, why: str) -> BundleError:
+    return BundleError(f"The compiled model {path} cannot be loaded: {why}.", "Delete its folder; it is made again at the next start.")

@@ -1,0 +1,280 @@
+#include "t5.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+#include <stdexcept>
+
+namespace promptopt {
+namespace {
+
+Layer load_layer(const Tensors& tensors, const std::string& name, const Shape& shape, bool decoder) {
+  const int d = shape.d_model, inner = shape.inner();
+  Layer layer{};
+  layer.self_qkv = tensors.matrix(name + ".self.qkv", 3 * inner, d);
+  layer.self_o = tensors.matrix(name + ".self.o", d, inner);
+  layer.self_norm = tensors.table(name + ".self.norm", 1, d);
+  if (decoder) {
+    layer.cross_q = tensors.matrix(name + ".cross.q", inner, d);
+    layer.cross_kv = tensors.matrix(name + ".cross.kv", 2 * inner, d);
+    layer.cross_o = tensors.matrix(name + ".cross.o", d, inner);
+    layer.cross_norm = tensors.table(name + ".cross.norm", 1, d);
+  }
+  layer.in = tensors.matrix(name + ".in", (shape.gated ? 2 : 1) * shape.d_ff, d);
+  layer.out = tensors.matrix(name + ".out", d, shape.d_ff);
+  layer.norm = tensors.table(name + ".norm", 1, d);
+  return layer;
+}
+
+template <class T>
+T* room(std::vector<T>& buffer, std::size_t size) {
+  if (buffer.size() < size) buffer.resize(size);
+  return buffer.data();
+}
+
+}  // namespace
+
+void KeysValues::append(const float* key, const float* value) {
+  const std::size_t inner = static_cast<std::size_t>(inner_);
+  if (count_ % kPanel == 0) keys_.resize(keys_.size() + inner * kPanel);
+  float* block = keys_.data() + static_cast<std::size_t>(count_ / kPanel) * inner * kPanel + count_ % kPanel;
+  for (std::size_t c = 0; c < inner; ++c) block[c * kPanel] = key[c];
+  values_.insert(values_.end(), value, value + inner);
+  ++count_;
+}
+
+Head KeysValues::head(int number, int channels) const {
+  const std::size_t inner = static_cast<std::size_t>(inner_), first = static_cast<std::size_t>(number) * channels;
+  return {keys_.data() + first * kPanel, inner * kPanel, values_.data() + first, inner, count_, channels};
+}
+
+Network::Network(const Shape& shape, const Tensors& tensors, int threads, int least, const Kernels& kernels)
+    : shape_(shape), kernels_(kernels), pool_(threads), least_(least), scores_(static_cast<std::size_t>(pool_.threads())) {
+  embedding_ = tensors.matrix("embedding", shape.vocabulary, shape.d_model);
+  head_ = tensors.has("head") ? tensors.matrix("head", shape.vocabulary, shape.d_model) : embedding_;
+  encoder_bias_ = tensors.table("encoder.bias", shape.heads, 2 * shape.distance + 1);
+  decoder_bias_ = tensors.table("decoder.bias", shape.heads, shape.distance + 1);
+  encoder_norm_ = tensors.table("encoder.norm", 1, shape.d_model);
+  decoder_norm_ = tensors.table("decoder.norm", 1, shape.d_model);
+  for (int n = 0; n < shape.encoder_layers; ++n) encoder_.push_back(load_layer(tensors, "encoder." + std::to_string(n), shape, false));
+  for (int n = 0; n < shape.decoder_layers; ++n) decoder_.push_back(load_layer(tensors, "decoder." + std::to_string(n), shape, true));
+}
+
+void Network::embed(int piece, float* out) const {
+  const std::size_t panel = static_cast<std::size_t>(piece / kPanel), row = static_cast<std::size_t>(piece % kPanel);
+  const std::size_t columns = static_cast<std::size_t>(shape_.d_model);
+  if (embedding_.quantized()) {
+    const std::int8_t* weights = static_cast<const std::int8_t*>(embedding_.data) + panel * static_cast<std::size_t>(embedding_.quads()) * 4 * kPanel;
+    for (std::size_t c = 0; c < columns; ++c) out[c] = static_cast<float>(weights[(c / 4 * kPanel + row) * 4 + c % 4]) * embedding_.scales[piece];
+  } else {
+    const float* weights = static_cast<const float*>(embedding_.data) + panel * columns * kPanel;
+    for (std::size_t c = 0; c < columns; ++c) out[c] = weights[c * kPanel + row];
+  }
+}
+
+void Network::project(const Matrix& matrix, const float* norm, const float* x, std::size_t x_stride, int count, bool add, std::vector<float>& out) {
+  const std::size_t columns = static_cast<std::size_t>(matrix.columns), size = matrix.packed_size();
+  const std::size_t stride = static_cast<std::size_t>(matrix.padded_rows()), vectors = static_cast<std::size_t>(count);
+  float* normed = room(normed_, norm ? vectors * columns : 0);
+  std::uint8_t* packed = room(packed_, matrix.quantized() ? vectors * size : 0);
+  float* units = room(units_, vectors);
+  float* to = room(out, vectors * stride);
+  const auto prepare = [&](int begin, int end, int) {
+    for (std::size_t v = static_cast<std::size_t>(begin); v < static_cast<std::size_t>(end); ++v) {
+      const float* from = x + v * x_stride;
+      if (norm) {
+        kernels_.normalize(from, norm, matrix.columns, shape_.epsilon, normed + v * columns);
+        from = normed + v * columns;
+      }
+      if (matrix.quantized()) units[v] = kernels_.pack(from, matrix.columns, matrix.reach(), packed + v * size);
+    }
+  };
+  // A few vectors are ready sooner than another thread has begun.
+  if (count < 8) {
+    prepare(0, count, 0);
+  } else {
+    share(count, count, prepare);
+  }
+  share(count, matrix.panels(), [&](int begin, int end, int) {
+    if (matrix.quantized()) {
+      kernels_.multiply_int8(matrix, packed, units, count, begin, end, add, to, stride);
+    } else {
+      kernels_.multiply_float(matrix, norm ? normed : x, norm ? columns : x_stride, count, begin, end, add, to, stride);
+    }
+  });
+}
+
+void Network::feed_forward(const Layer& layer, std::vector<float>& x, int count) {
+  project(layer.in, layer.norm, x.data(), width(), count, false, projected_);
+  const std::size_t stride = static_cast<std::size_t>(layer.in.padded_rows()), size = static_cast<std::size_t>(shape_.d_ff);
+  float* active = room(inner_, static_cast<std::size_t>(count) * size);
+  const auto activate = [&](int begin, int end, int) {
+    for (std::size_t v = static_cast<std::size_t>(begin); v < static_cast<std::size_t>(end); ++v)
+      kernels_.activate(shape_.activation, shape_.gated, projected_.data() + v * stride, shape_.d_ff, active + v * size);
+  };
+  if (count < 8) {
+    activate(0, count, 0);
+  } else {
+    share(count, count, activate);
+  }
+  project(layer.out, nullptr, active, size, count, true, x);
+}
+
+std::vector<float> Network::encode(const std::vector<int>& pieces) {
+  const int count = static_cast<int>(pieces.size()), inner = shape_.inner(), channels = shape_.d_kv;
+  const std::size_t vectors = pieces.size(), wide = static_cast<std::size_t>(inner);
+  std::vector<float> x(vectors * width());
+  for (std::size_t v = 0; v < vectors; ++v) embed(pieces[v], x.data() + v * width());
+  for (const Layer& layer : encoder_) {
+    project(layer.self_qkv, layer.self_norm, x.data(), width(), count, false, projected_);
+    const std::size_t stride = static_cast<std::size_t>(layer.self_qkv.padded_rows());
+    KeysValues memory(inner);
+    for (std::size_t v = 0; v < vectors; ++v) memory.append(projected_.data() + v * stride + wide, projected_.data() + v * stride + 2 * wide);
+    float* attended = room(attended_, vectors * wide);
+    share(count, count * shape_.heads, [&](int begin, int end, int thread) {
+      float* scores = room(scores_[static_cast<std::size_t>(thread)], vectors + kPanel);
+      for (int job = begin; job < end; ++job) {
+        const int number = job / count, query = job % count;
+        const Bias bias{encoder_bias_ + number * (2 * shape_.distance + 1), shape_.distance, 2 * shape_.distance + 1, query};
+        const std::size_t at = static_cast<std::size_t>(query), first = static_cast<std::size_t>(number) * static_cast<std::size_t>(channels);
+        kernels_.attend(projected_.data() + at * stride + first, memory.head(number, channels), bias, scores, attended + at * wide + first);
+      }
+    });
+    project(layer.self_o, nullptr, attended, wide, count, true, x);
+    feed_forward(layer, x, count);
+  }
+  for (std::size_t v = 0; v < vectors; ++v) {
+    float* at = x.data() + v * width();
+    kernels_.normalize(at, encoder_norm_, shape_.d_model, shape_.epsilon, at);
+  }
+  return x;
+}
+
+std::vector<KeysValues> Network::cross(const std::vector<float>& memory, int positions) {
+  std::vector<KeysValues> all(decoder_.size(), KeysValues(shape_.inner()));
+  const std::size_t inner = static_cast<std::size_t>(shape_.inner());
+  for (std::size_t n = 0; n < decoder_.size(); ++n) {
+    const Matrix& matrix = decoder_[n].cross_kv;
+    project(matrix, nullptr, memory.data(), width(), positions, false, projected_);
+    for (std::size_t v = 0; v < static_cast<std::size_t>(positions); ++v) {
+      const float* at = projected_.data() + v * static_cast<std::size_t>(matrix.padded_rows());
+      all[n].append(at, at + inner);
+    }
+  }
+  return all;
+}
+
+void Network::decode(const std::vector<Row>& rows, std::vector<float>& logits) {
+  const int count = static_cast<int>(rows.size()), channels = shape_.d_kv;
+  const std::size_t wide = static_cast<std::size_t>(shape_.inner());
+  room(residual_, rows.size() * width());
+  std::fill(residual_.begin(), residual_.end(), 0.0f);
+  for (std::size_t r = 0; r < rows.size(); ++r) embed(rows[r].piece, residual_.data() + r * width());
+  float* attended = room(attended_, rows.size() * wide);
+
+  // Attention of every row and head; queries are the first columns of what was projected.
+  const auto attend = [&](std::size_t layer, std::size_t stride, bool self) {
+    share(count, count * shape_.heads, [&](int begin, int end, int thread) {
+      for (int job = begin; job < end; ++job) {
+        const std::size_t r = static_cast<std::size_t>(job / shape_.heads);
+        const int number = job % shape_.heads;
+        const Head head = (self ? (*rows[r].self)[layer] : (*rows[r].cross)[layer]).head(number, channels);
+        Bias bias;
+        if (self) bias = {decoder_bias_ + number * (shape_.distance + 1), shape_.distance, shape_.distance + 1, rows[r].position};
+        float* scores = room(scores_[static_cast<std::size_t>(thread)], static_cast<std::size_t>(head.count) + kPanel);
+        const std::size_t first = static_cast<std::size_t>(number) * static_cast<std::size_t>(channels);
+        kernels_.attend(projected_.data() + r * stride + first, head, bias, scores, attended + r * wide + first);
+      }
+    });
+  };
+
+  for (std::size_t n = 0; n < decoder_.size(); ++n) {
+    const Layer& layer = decoder_[n];
+    project(layer.self_qkv, layer.self_norm, residual_.data(), width(), count, false, projected_);
+    const std::size_t stride = static_cast<std::size_t>(layer.self_qkv.padded_rows());
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      const float* at = projected_.data() + r * stride;
+      (*rows[r].self)[n].append(at + wide, at + 2 * wide);
+    }
+    attend(n, stride, true);
+    project(layer.self_o, nullptr, attended, wide, count, true, residual_);
+    project(layer.cross_q, layer.cross_norm, residual_.data(), width(), count, false, projected_);
+    attend(n, static_cast<std::size_t>(layer.cross_q.padded_rows()), false);
+    project(layer.cross_o, nullptr, attended, wide, count, true, residual_);
+    feed_forward(layer, residual_, count);
+  }
+  project(head_, decoder_norm_, residual_.data(), width(), count, false, logits);
+}
+
+Session::Session(std::shared_ptr<Network> network, const std::vector<std::vector<int>>& sources, const Decoding& decoding)
+    : network_(std::move(network)), decoding_(decoding) {
+  const Shape& shape = network_->shape();
+  for (const std::vector<int>& source : sources) {
+    if (source.empty()) throw std::invalid_argument("a source is empty");
+    for (const int piece : source)
+      if (piece < 0 || piece >= shape.vocabulary) throw std::invalid_argument("a source holds an id that the vocabulary has not");
+  }
+  if (decoding.limit < 1) return;
+  const std::lock_guard<std::mutex> lock(network_->turn());
+  for (std::size_t n = 0; n < sources.size(); ++n) {
+    Row row{static_cast<int>(n), shape.start, 0, decoding.seed, {}, {}};
+    row.self.assign(static_cast<std::size_t>(shape.decoder_layers), KeysValues(shape.inner()));
+    row.cross = network_->cross(network_->encode(sources[n]), static_cast<int>(sources[n].size()));
+    rows_.push_back(std::move(row));
+  }
+}
+
+std::vector<Step> Session::step() {
+  std::vector<Step> steps;
+  if (rows_.empty()) return steps;
+  std::vector<Network::Row> asked;
+  for (Row& row : rows_) asked.push_back({row.piece, row.written, &row.self, &row.cross});
+  {
+    const std::lock_guard<std::mutex> lock(network_->turn());
+    network_->decode(asked, logits_);
+  }
+  const Kernels& kernels = network_->kernels();
+  const int vocabulary = network_->shape().vocabulary;
+  for (std::size_t r = 0; r < rows_.size(); ++r) {
+    const float* logits = logits_.data() + r * network_->logits_stride();
+    Row& row = rows_[r];
+    row.piece = choose(row, logits);
+    ++row.written;
+    const float top = kernels.highest(logits, vocabulary);
+    steps.push_back({row.number, row.piece, logits[row.piece] - top - std::log(kernels.sum_of_exponentials(logits, vocabulary, top))});
+  }
+  const auto finished = [this](const Row& row) { return row.piece == decoding_.end || row.written >= decoding_.limit; };
+  rows_.erase(std::remove_if(rows_.begin(), rows_.end(), finished), rows_.end());
+  return steps;
+}
+
+int Session::choose(Row& row, const float* logits) const {
+  const int vocabulary = network_->shape().vocabulary;
+  if (decoding_.temperature <= 0) {
+    const float top = network_->kernels().highest(logits, vocabulary);
+    const float* found = std::find(logits, logits + vocabulary, top);
+    return found == logits + vocabulary ? 0 : static_cast<int>(found - logits);
+  }
+  const int among = std::clamp(decoding_.top_k, 1, vocabulary);
+  std::vector<int> likeliest(static_cast<std::size_t>(vocabulary));
+  std::iota(likeliest.begin(), likeliest.end(), 0);
+  const auto sooner = [logits](int a, int b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; };
+  std::partial_sort(likeliest.begin(), likeliest.begin() + among, likeliest.end(), sooner);
+  std::vector<double> weights;
+  double total = 0;
+  for (int n = 0; n < among; ++n) {
+    const double score = static_cast<double>(logits[likeliest[static_cast<std::size_t>(n)]]) - static_cast<double>(logits[likeliest[0]]);
+    total += std::exp(score / decoding_.temperature);
+    weights.push_back(total);
+  }
+  // SplitMix64 (Steele, Lea and Flood, 2014), as in sampling.py.
+  std::uint64_t mixed = row.state += 0x9E3779B97F4A7C15u;
+  mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9u;
+  mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EBu;
+  const double uniform = static_cast<double>((mixed ^ (mixed >> 31)) >> 11) / 9007199254740992.0;
+  const auto place = std::upper_bound(weights.begin(), weights.end(), uniform * total) - weights.begin();
+  return likeliest[static_cast<std::size_t>(std::min<std::ptrdiff_t>(place, among - 1))];
+}
+
+}  // namespace promptopt

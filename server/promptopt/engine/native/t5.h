@@ -1,0 +1,143 @@
+// A T5 (Raffel et al., 2020; the 1.1 feed-forward of Shazeer, 2020) on the weights of a model file.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "kernels.h"
+#include "pool.h"
+
+namespace promptopt {
+
+struct Shape {
+  int d_model, d_kv, heads, d_ff, encoder_layers, decoder_layers, vocabulary, distance;
+  Activation activation;
+  bool gated;
+  float epsilon;
+  int start;
+  int inner() const { return heads * d_kv; }
+};
+
+// Finds the tensors of a model file by name; both throw std::invalid_argument for one that is missing or of another shape.
+class Tensors {
+ public:
+  virtual ~Tensors() = default;
+  virtual Matrix matrix(const std::string& name, int rows, int columns) const = 0;
+  virtual const float* table(const std::string& name, int rows, int columns) const = 0;
+  virtual bool has(const std::string& name) const = 0;
+};
+
+struct Layer {
+  Matrix self_qkv, self_o, cross_q, cross_kv, cross_o, in, out;
+  const float *self_norm, *cross_norm, *norm;
+};
+
+// Keys in blocks of 64 positions, [block][channel][position], so that scores are computed side by side; values as [position][channel].
+class KeysValues {
+ public:
+  explicit KeysValues(int inner) : inner_(inner) {}
+  void append(const float* key, const float* value);
+  Head head(int number, int channels) const;
+
+ private:
+  int inner_;
+  int count_ = 0;
+  std::vector<float> keys_, values_;
+};
+
+struct Decoding {
+  int limit;
+  double temperature;
+  int top_k;
+  std::uint64_t seed;
+  int end;
+};
+
+struct Step {
+  int row, id;
+  double log_prob;
+};
+
+class Network {
+ public:
+  // Fewer than `least` vectors are multiplied by one thread: in a small network waiting for others costs more than it saves.
+  Network(const Shape& shape, const Tensors& tensors, int threads, int least, const Kernels& kernels);
+
+  const Shape& shape() const { return shape_; }
+  const Kernels& kernels() const { return kernels_; }
+  int threads() const { return pool_.threads(); }
+  // One computation at a time; sessions take turns.
+  std::mutex& turn() { return turn_; }
+
+  // What the encoder makes of the pieces: shape [pieces, d_model], rows `stride` apart.
+  std::vector<float> encode(const std::vector<int>& pieces);
+
+  // Keys and values of every decoder layer for what the encoder made.
+  std::vector<KeysValues> cross(const std::vector<float>& memory, int positions);
+
+  struct Row {
+    int piece;
+    int position;
+    std::vector<KeysValues>* self;
+    const std::vector<KeysValues>* cross;
+  };
+  // Logits after each row's piece, shape [rows, logits_stride()]; the pieces are added to what the rows remember.
+  void decode(const std::vector<Row>& rows, std::vector<float>& logits);
+  std::size_t logits_stride() const { return static_cast<std::size_t>(head_.padded_rows()); }
+
+ private:
+  std::size_t width() const { return static_cast<std::size_t>((shape_.d_model + kPanel - 1) / kPanel * kPanel); }
+  void embed(int piece, float* out) const;
+  // out = or += matrix . x for each of `count` vectors; normalised first where a norm is given.
+  void project(const Matrix& matrix, const float* norm, const float* x, std::size_t x_stride, int count, bool add, std::vector<float>& out);
+  // work(begin, end, thread) over 0 ... count, shared between threads where `vectors` are many enough.
+  template <class Work>
+  void share(int vectors, int count, const Work& work) {
+    if (vectors < least_) {
+      work(0, count, 0);
+    } else {
+      pool_.run(count, work);
+    }
+  }
+  void feed_forward(const Layer& layer, std::vector<float>& x, int count);
+
+  Shape shape_;
+  const Kernels& kernels_;
+  Pool pool_;
+  int least_;
+  std::mutex turn_;
+  Matrix embedding_, head_;
+  std::vector<Layer> encoder_, decoder_;
+  const float *encoder_norm_, *decoder_norm_, *encoder_bias_, *decoder_bias_;
+  std::vector<float> projected_, attended_, inner_, normed_, units_, residual_;
+  std::vector<std::uint8_t> packed_;
+  std::vector<std::vector<float>> scores_;
+};
+
+// Rows that are written together; finished rows take no further part.
+class Session {
+ public:
+  Session(std::shared_ptr<Network> network, const std::vector<std::vector<int>>& sources, const Decoding& decoding);
+  // The next piece of every unfinished row; none once all are finished.
+  std::vector<Step> step();
+
+ private:
+  struct Row {
+    int number;
+    int piece;
+    int written = 0;
+    std::uint64_t state;
+    std::vector<KeysValues> self, cross;
+  };
+  int choose(Row& row, const float* logits) const;
+
+  std::shared_ptr<Network> network_;
+  Decoding decoding_;
+  std::vector<Row> rows_;
+  std::vector<float> logits_;
+};
+
+}  // namespace promptopt

@@ -1,0 +1,151 @@
+"""Prose, Markdown, and the comments of many languages."""
+
+import pytest
+from framing import SETTINGS, TEXTS, framed, refused, rewritten
+from hypothesis import given, settings
+
+from promptopt.frames import widened
+
+REWRITE = "Act.\n\nSteps:\n- one"
+COMMENTS = [
+    ("python", "# {}", "# "),
+    ("ruby", "## {}", "## "),
+    ("c", "// {}", "// "),
+    ("rust", "/// {}", "/// "),
+    ("sql", "-- {}", "-- "),
+    ("lua", "-- {}", "-- "),
+    ("haskell", "-- {}", "-- "),
+    ("ini", "; {}", "; "),
+    ("emacs-lisp", ";; {}", ";; "),
+    ("latex", "% {}", "% "),
+    ("erlang", "%% {}", "%% "),
+    ("vb", "' {}", "' "),
+    ("vb", "REM {}", "REM "),
+    ("bat", "REM {}", "REM "),
+    ("bat", ":: {}", ":: "),
+    ("vim", '" {}', '" '),
+    ("dockerfile", "# {}", "# "),
+    ("unheard-of", "# {}", "# "),
+    ("unheard-of", "-- {}", "-- "),
+]
+BLOCKS = [
+    ("c", "/* {} */", " * "),
+    ("css", "/* {} */", " * "),
+    ("html", "<!-- {} -->", "     "),
+    ("haskell", "{{- {} -}}", "   "),
+    ("ocaml", "(* {} *)", "   "),
+    ("powershell", "<# {} #>", "   "),
+    ("lua", "--[[ {} ]]", "     "),
+]
+
+
+def under(rewrite: str, prefix: str, newline: str = "\n") -> str:
+    """`rewrite` with `prefix` ahead of each further line."""
+    return newline.join((prefix + line).rstrip() if number else line for number, line in enumerate(rewrite.split("\n")))
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("indentation", ["", "    ", "\t"])
+@pytest.mark.parametrize(("language", "form", "prefix"), COMMENTS)
+def test_a_line_comment_keeps_its_leader(language: str, form: str, prefix: str, indentation: str, newline: str) -> None:
+    marked = f"one{newline}{indentation}{form.format('⟦create function⟧')}{newline}two{newline}"
+    assert framed(marked, language).prompt == "create function"
+    written = indentation + form.format(under(REWRITE, indentation + prefix, newline))
+    assert rewritten(marked, REWRITE, language) == f"one{newline}{written}{newline}two{newline}"
+
+
+@pytest.mark.parametrize(("language", "form", "prefix"), BLOCKS)
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_block_comment_keeps_its_frame(language: str, form: str, prefix: str, whole: bool) -> None:
+    marked = f"⟦{form.format('create')}⟧" if whole else form.format("⟦create⟧")
+    marked = f"  {marked}\n"
+    assert framed(marked, language).prompt == "create"
+    assert rewritten(marked, REWRITE, language) == "  " + form.format(under(REWRITE, "  " + prefix)) + "\n"
+
+
+def test_a_starred_block_keeps_its_stars() -> None:
+    marked = "/**\r\n * Keep.\r\n *\r\n * ⟦create\r\n *   function⟧\r\n */\r\nf();\r\n"
+    assert framed(marked, "java").prompt == "create\n  function"
+    after = rewritten(marked, REWRITE, "java")
+    assert after == "/**\r\n * Keep.\r\n *\r\n * Act.\r\n *\r\n * Steps:\r\n * - one\r\n */\r\nf();\r\n"
+
+
+@pytest.mark.parametrize(
+    ("language", "form", "end"), [("c", "/* ⟦a⟧ */", "*/"), ("html", "<!-- ⟦a⟧ -->", "-->"), ("rust", "/* ⟦a⟧ */", "/*")]
+)
+def test_a_block_comment_refuses_what_would_end_it(language: str, form: str, end: str) -> None:
+    assert refused(form, language, f"x {end} y") == "The rewrite cannot stand in the comment: it would end the comment."
+
+
+@pytest.mark.parametrize(
+    ("marked", "sentence"),
+    [
+        ("// ⟦a\nf();\n// b⟧", "The selection reaches from one comment over code to another."),
+        ("f(); // ⟦a\ng();⟧", "The selection begins or ends in the middle of a string or comment."),
+        ('$s = "⟦a⟧";', "The selection is in a string, whose escapes promptopt does not know."),
+    ],
+)
+def test_a_selection_without_one_meaning_is_refused(marked: str, sentence: str) -> None:
+    assert refused(marked, "php" if "$" in marked else "c") == sentence
+
+
+@pytest.mark.parametrize(
+    ("marked", "prompt", "after"),
+    [
+        ("- ⟦create⟧\n- b\n", "create", "- Act.\n\n  Steps:\n  - one\n- b\n"),
+        ("- ⟦create\n  function⟧\n", "create\nfunction", "- Act.\n\n  Steps:\n  - one\n"),
+        ("⟦- create⟧\n", "create", "- Act.\n\n  Steps:\n  - one\n"),
+        ("⟦- a\n- b⟧\n", "- a\n- b", "Act.\n\nSteps:\n- one\n"),
+        ("  12. [ ] ⟦create⟧\n", "create", "  12. [ ] Act.\n\n          Steps:\n          - one\n"),
+        ("> ⟦create\n> function⟧\n", "create\nfunction", "> Act.\n>\n> Steps:\n> - one\n"),
+        ("⟦> create⟧\r\n", "create", "> Act.\r\n>\r\n> Steps:\r\n> - one\r\n"),
+        ("> - ⟦create\n>   it⟧\n", "create\nit", "> - Act.\n>\n>   Steps:\n>   - one\n"),
+        ("please ⟦create⟧ it\n", "create", "please Act.\n\nSteps:\n- one it\n"),
+        ("    ⟦create\n    it⟧\n", "create\nit", "    Act.\n\n    Steps:\n    - one\n"),
+        ("```\n⟦create⟧\n```\n", "create", "```\nAct.\n\nSteps:\n- one\n```\n"),
+        ("- x\n  ```\n  ⟦create\n  it⟧\n  ```\n", "create\nit", "- x\n  ```\n  Act.\n\n  Steps:\n  - one\n  ```\n"),
+        ("```python\nv = '⟦create⟧'\n```\n", "create", "```python\nv = 'Act.\\n\\nSteps:\\n- one'\n```\n"),
+        ("~~~js\n  // ⟦create⟧\n~~~\n", "create", "~~~js\n  // Act.\n  //\n  // Steps:\n  // - one\n~~~\n"),
+        ("⟦# create⟧\n", "# create", "Act.\n\nSteps:\n- one\n"),
+        ("don't \"⟦create⟧\n", "create", "don't \"Act.\n\nSteps:\n- one\n"),
+    ],
+)
+def test_markdown(marked: str, prompt: str, after: str) -> None:
+    assert framed(marked, "markdown").prompt == prompt
+    assert rewritten(marked, REWRITE, "markdown") == after
+    assert rewritten(marked, REWRITE, "plaintext", "notes/a.md") == after
+
+
+def test_a_fenced_block_refuses_what_would_end_it() -> None:
+    assert refused("```\n⟦create⟧\n```\n", "markdown", "a\n```\nb") == "The rewrite cannot stand in the fence: it would end the fence."
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@given(text=TEXTS, rewrite=TEXTS)
+@settings(**SETTINGS)
+def test_prose_takes_any_rewrite_and_changes_nowhere_else(newline: str, text: str, rewrite: str) -> None:
+    head, tail = f"one{newline}  ", f" don't{newline}"
+    after = rewritten(f"{head}⟦a{text}b⟧{tail}", rewrite.replace("\0", ""), "plaintext")
+    assert after.startswith(head)
+    assert after.endswith(tail)
+
+
+@pytest.mark.parametrize("name", ["a.py", "x/y/b.PY"])
+def test_a_file_s_name_tells_its_language_where_the_client_does_not(name: str) -> None:
+    assert framed('v = "⟦a\\n⟧"', "", name).prompt == "a\n"
+    assert framed('v = "⟦a\\n⟧"', "python", "a.txt").prompt == "a\n"
+    assert framed('v = "⟦a\\n⟧"', "plaintext", "").prompt == "a\\n"
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ("x = 'create function'\n", "create function"),
+        ("a = 1\n# create\n# function\nb = 1\n", "# create\n# function"),
+        ("a = 1  # create\n# function\n\n# create b\n", "# create\n# function"),
+        ("create = 1\n", None),
+    ],
+)
+def test_one_character_in_a_comment_or_a_string_is_widened_to_it(document: str, expected: str | None) -> None:
+    found = widened(document, "python", "", document.index("create"))
+    assert (found and document[slice(*found)]) == expected
