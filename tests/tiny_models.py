@@ -14,12 +14,12 @@ from fakes import manifest
 from promptopt.bundle import Bundle, base_folder
 from promptopt.engine.compiled import CompiledEngine
 from promptopt.engine.compiler import compile_bundle
-from promptopt.engine.modelfile import MODEL_FILE, ModelFile
+from promptopt.engine.modelfile import ModelFile
 from promptopt.engine.portable import PortableEngine
-from promptopt.engine.protocol import Token
+from promptopt.engine.protocol import MODEL_FILE, Token
 
 torch.set_num_threads(1)
-SIZE = 8192
+SIZE = 12_288
 TARGETS = ("q", "v")
 PROMPTS = (
     "create function",

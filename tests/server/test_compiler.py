@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_models import PROMPTS, compiled, greedy, ids, portable, reference, sources, tiny_adapter, tiny_base
+from tiny_models import PROMPTS, SIZE, compiled, greedy, ids, portable, reference, sources, tiny_adapter, tiny_base
 from transformers.models.t5.modeling_t5 import T5Attention
 
 from promptopt.bundle import Bundle, load_bundle
@@ -88,7 +88,7 @@ def test_an_early_t5_config_compiles(own: Bundle, tmp_path: Path) -> None:
 
 def test_a_base_with_spare_rows_compiles(tmp_path: Path) -> None:
     """Flan-T5 has more rows than pieces and sentinels."""
-    base = tiny_base(tmp_path / "base", size=8192 + 120)
+    base = tiny_base(tmp_path / "base", size=SIZE + 120)
     adapter = tiny_adapter(tmp_path / "adapter", base, extra_ids=100)
     bundle = load_bundle(str(adapter))
     engine = compiled(bundle, tmp_path / "compiled")
@@ -109,7 +109,7 @@ def test_int8_is_smaller_and_nearly_as_sure(tied: Bundle, engine: CompiledEngine
     source = sources(tied)[1]
     [full], [light] = engine.batch([source], Decoding(1), RUNNING), small.batch([source], Decoding(1), RUNNING)
     assert light[0].log_prob == pytest.approx(full[0].log_prob, abs=0.2)
-    assert (tmp_path / "model.bin").stat().st_size < 0.42 * 4 * 8192 * 32
+    assert (tmp_path / "model.bin").stat().st_size < 0.42 * 4 * SIZE * 32
     assert small.name.split(", ")[1] == "int8"
 
 

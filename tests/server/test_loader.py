@@ -17,8 +17,8 @@ from promptopt.bundle import Bundle
 from promptopt.engine import loader
 from promptopt.engine.compiler import compile_bundle
 from promptopt.engine.loader import cache_folder, cache_key, compiled_folder, forget, load_model, open_engine
-from promptopt.engine.modelfile import MODEL_FILE, ModelFile
-from promptopt.engine.protocol import Decoding
+from promptopt.engine.modelfile import ModelFile
+from promptopt.engine.protocol import MODEL_FILE, Decoding
 from promptopt.errors import BundleError
 from promptopt.optimizer import Optimizer
 from promptopt.settings import Settings
@@ -156,7 +156,7 @@ def test_an_incomplete_folder_in_the_cache_is_made_again(tied: Bundle, tmp_path:
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
     assert compiled_folder(tied, tmp_path) == folder
-    assert sorted(path.name for path in folder.iterdir()) == ["model.bin"]
+    assert sorted(path.name for path in folder.iterdir()) == ["model.bin", "source.json"]
 
 
 def test_a_cache_that_cannot_be_written_is_named(tied: Bundle, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from promptopt.bundle import WEIGHTS, Bundle
-from promptopt.engine.modelfile import MODEL_FILE, Matrix, ModelWriter, Shape
+from promptopt.engine.modelfile import Matrix, ModelWriter, Shape
+from promptopt.engine.protocol import MODEL_FILE
 from promptopt.engine.weights import Weights, load_weights, merge_adapter
 from promptopt.errors import BundleError
 

@@ -10,18 +10,19 @@ import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from promptopt.adapters.cache import cache_folder
 from promptopt.adapters.locate import access_for, locate
 from promptopt.bundle import BASE_FILES, PEFT_FILES, WEIGHTS, Bundle, Manifest, read_json
 from promptopt.codec import Codec, PlainCodec
-from promptopt.engine.modelfile import MODEL_FILE, ModelFile
-from promptopt.engine.protocol import Engine
-from promptopt.engine.weights import is_plain_lora
+from promptopt.engine.protocol import MODEL_FILE, Engine
 from promptopt.errors import BundleError
 from promptopt.files import sha256
 from promptopt.settings import Settings
+
+if TYPE_CHECKING:
+    from promptopt.engine.modelfile import ModelFile
 
 SOURCE = "source.json"
 COMPILER = 3
@@ -47,13 +48,17 @@ def load_model(settings: Settings) -> Model:
 
 
 def _engine(settings: Settings, bundle: Bundle) -> Engine:
+    from promptopt.engine.weights import is_plain_lora
+
     automatic = settings.engine == "auto"
     if settings.engine == "reference" or (automatic and not is_plain_lora(read_json(bundle.adapter / PEFT_FILES[0]))):
         return _reference_engine(settings, bundle)
+    from promptopt.engine.modelfile import ModelFile
+
     return open_engine(ModelFile(compiled_folder(bundle) / MODEL_FILE), settings.threads)
 
 
-def open_engine(model: ModelFile, threads: int = 0) -> Engine:
+def open_engine(model: "ModelFile", threads: int = 0) -> Engine:
     """The native engine, or the portable one where the package was installed without a compiler. Raises BundleError."""
     if importlib.util.find_spec("promptopt.engine._native") is None:
         from promptopt.engine.portable import PortableEngine

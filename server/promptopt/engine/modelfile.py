@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from promptopt.errors import BundleError
 
-MODEL_FILE = "model.bin"
 VERSION = 1
 PANEL = 64
 _MAGIC = b"promptT5"

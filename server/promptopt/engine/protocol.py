@@ -5,6 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+MODEL_FILE = "model.bin"
+"The one file of a compiled bundle."
+
 
 @dataclass(frozen=True)
 class Token:
