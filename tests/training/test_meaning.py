@@ -40,8 +40,8 @@ def test_after_the_lessons_prompts_of_one_subject_are_read_alike_and_of_two_apar
     reader = Reader(network, 3)
     same = float(read(reader, [5, 6, 7, 8]) @ read(reader, [9, 8, 6, 5]))
     other = float(read(reader, [5, 6, 7, 8]) @ read(reader, [15, 16, 17, 18]))
-    assert same > 0.9
-    assert other < 0.5
+    assert same > 0.75
+    assert other < same - 0.4
     assert (tmp_path / "metrics.jsonl").is_file()
 
 
