@@ -41,7 +41,8 @@ def options(folder: Path, **changes: Any) -> PretrainOptions:
     if not data.exists():
         write_pairs(pretraining_pairs(60, 0, []), data)
     given = {
-        "data_path": data, "vocabulary": SPIECE, "output_dir": folder / "out", "max_steps": STEPS, "meaning_steps": 0, "reading_steps": STEPS,
+        "data_path": data, "vocabulary": SPIECE, "output_dir": folder / "out", "max_steps": STEPS, "meaning_steps": 0,
+        "reading_steps": STEPS,
         "batch_tokens": 900, "save_steps": SAVED, "d_model": 32, "encoder_layers": 1, "decoder_layers": 1, **changes,
     }  # fmt: skip
     return PretrainOptions(**given)
