@@ -110,7 +110,7 @@ class Optimizer:
         check_prompt(prompt)
         with self._lock:
             model = self._load()
-            decoding = Decoding(model.manifest.write_limit, temperature, seed=seed)
+            decoding = Decoding(model.manifest.write_limit, temperature, seed=seed, copied=model.codec.pointers)
             source = model.codec.encode_prompt(prompt, model.manifest.read_limit)
             decoder = model.codec.decoder(prompt)
             tokens: list[Token] = []
@@ -130,7 +130,8 @@ class Optimizer:
         with self._lock:
             model = self._load()
             sources = [model.codec.encode_prompt(prompts[number], model.manifest.read_limit) for number in asked]
-            written = model.engine.batch(sources, Decoding(model.manifest.write_limit), stop) if sources else []
+            decoding = Decoding(model.manifest.write_limit, copied=model.codec.pointers)
+            written = model.engine.batch(sources, decoding, stop) if sources else []
         if stop.is_set():
             raise Cancelled("The rewrites were cancelled.")
         seconds = time.perf_counter() - started

@@ -222,7 +222,10 @@ def test_the_likeliest_rewrite_is_asked_for_within_the_limits_of_the_adapter() -
     engine = FakeEngine(CODEC)
     on(engine, read_limit=6, write_limit=300).optimize("fix all of the many bugs here")
     [(source, decoding)] = engine.calls
-    assert (source, decoding) == (CODEC.encode_prompt("fix all of the many bugs here", 6), Decoding(300, 0.0, seed=0))
+    assert (source, decoding) == (
+        CODEC.encode_prompt("fix all of the many bugs here", 6),
+        Decoding(300, 0.0, seed=0, copied=CODEC.pointers),
+    )
 
 
 def test_the_seconds_are_those_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,11 @@ import peft
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
-from tiny_models import greedy, ids, reference, sources, tiny_adapter, tiny_base
+from tiny_models import greedy, ids, portable, reference, sources, tiny_adapter, tiny_base
 from transformers import T5ForConditionalGeneration
 
 from promptopt.bundle import Bundle, load_bundle
-from promptopt.codec import PlainCodec
+from promptopt.codec import END, PlainCodec
 from promptopt.engine import loader
 from promptopt.engine.loader import load_model
 from promptopt.engine.protocol import Decoding
@@ -71,6 +71,18 @@ def test_a_stream_is_the_likeliest_pieces_with_their_probabilities(tied: Bundle,
         found = list(running.stream(source, Decoding(LIMIT), RUNNING))
         assert ids(found) == [index for index, _ in expected]
         assert [token.log_prob for token in found] == pytest.approx([log_prob for _, log_prob in expected], abs=1e-4)
+
+
+def test_what_can_only_be_copied_is_not_written_unless_it_was_read(tied: Bundle, running: ReferenceEngine, tmp_path: Path) -> None:
+    asked = sources(tied)
+    free = running.batch(asked, Decoding(LIMIT), RUNNING)
+    copied = tuple({index for tokens in free for index in ids(tokens)} - {END})
+    decoding = Decoding(LIMIT, copied=copied)
+    found = running.batch(asked, decoding, RUNNING)
+    for source, tokens in zip(asked, found, strict=True):
+        assert not {*ids(tokens)} & {*decoding.withheld(source)}
+        assert ids(list(running.stream(source, decoding, RUNNING))) == ids(tokens)
+    assert [ids(tokens) for tokens in found] == [ids(tokens) for tokens in portable(tied, tmp_path).batch(asked, decoding, RUNNING)]
 
 
 def test_a_batch_writes_what_its_rows_write_alone_in_order(tied: Bundle, running: ReferenceEngine) -> None:

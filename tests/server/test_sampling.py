@@ -9,7 +9,8 @@ import pytest
 from tiny_models import compiled, ids, portable, sources
 
 from promptopt.bundle import Bundle
-from promptopt.engine.protocol import Decoding
+from promptopt.codec import END
+from promptopt.engine.protocol import Decoding, Token
 from promptopt.engine.sampling import Chooser
 
 RUNNING = threading.Event()
@@ -23,6 +24,35 @@ def test_the_likeliest_comes_with_its_probability() -> None:
 
 def test_of_equals_the_first_is_chosen() -> None:
     assert Chooser(Decoding(1)).choose(np.zeros(5, np.float32)).id == 0
+
+
+def test_what_is_withheld_is_not_chosen_and_counts_for_nothing() -> None:
+    logits = LOGITS.copy()
+    assert Chooser(Decoding(1), [1]).choose(logits) == Token(3, pytest.approx(math.log(0.6), abs=1e-6))
+    assert {Chooser(Decoding(1, 1.0, seed=seed), [0, 1]).choose(logits).id for seed in range(50)} == {2, 3}
+    assert (logits == LOGITS).all()
+
+
+def test_what_can_only_be_copied_is_withheld_unless_it_was_read() -> None:
+    assert Decoding(1, copied=(9, 5, 7)).withheld([3, 7, 4]) == [5, 9]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_both_engines_write_nothing_they_could_only_copy(tied: Bundle, tmp_path: Path, temperature: float) -> None:
+    engines = [compiled(tied, tmp_path), portable(tied, tmp_path)]
+    asked = sources(tied)
+    free = [ids(list(engines[0].stream(source, Decoding(12, temperature, seed=3), RUNNING))) for source in asked]
+    unread = [sorted({*written} - {*source} - {END}) for written, source in zip(free, asked, strict=True)]
+    assert all(unread)
+    copied = tuple({index for row in unread for index in row})
+    decoding = Decoding(12, temperature, seed=3, copied=copied)
+    for source, never in zip(asked, unread, strict=True):
+        held = [ids(list(engine.stream(source, decoding, RUNNING))) for engine in engines]
+        assert held[0] == held[1]
+        assert not {*held[0]} & {*never}
+    together = engines[0].batch(asked, decoding, RUNNING)
+    if not temperature:
+        assert [ids(tokens) for tokens in together] == [ids(list(engines[1].stream(source, decoding, RUNNING))) for source in asked]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from promptopt.vocabulary import Vocabulary
 class PlainCodec:
     """What the tokenizer makes of a prompt goes in, what it makes of the network's pieces comes out."""
 
+    pointers: tuple[int, ...] = ()
+
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
 

@@ -63,7 +63,8 @@ class CompiledEngine:
         if stop.is_set():
             return
         options = (decoding.limit, decoding.temperature, decoding.top_k, decoding.seed, END)
-        session = self._network.start([list(source) for source in sources], *options)
+        withheld = [decoding.withheld(source) for source in sources]
+        session = self._network.start([list(source) for source in sources], withheld, *options)
         while not stop.is_set() and (step := session.step()):
             for row, index, log_prob in step:
                 yield row, Token(index, log_prob)

@@ -22,12 +22,18 @@ class Decoding:
     """How to choose pieces: the likeliest each time when `temperature` is 0, else drawn at that temperature.
 
     limit: pieces at most, the end included.  top_k: draw among so many likeliest.  seed: of the draw.
+    copied: pieces that can only repeat what was read, as pointers do: one that the source does not hold is never chosen.
     """
 
     limit: int
     temperature: float = 0.0
     top_k: int = 40
     seed: int = 0
+    copied: tuple[int, ...] = ()
+
+    def withheld(self, source: Sequence[int]) -> list[int]:
+        """The pieces that are not to be chosen after `source`, in order."""
+        return sorted(set(self.copied).difference(source))
 
 
 class Engine(Protocol):

@@ -39,7 +39,7 @@ class ReferenceEngine:
         """See `Engine.stream`. The network runs in a thread of its own, which ends with the stream."""
         written: queue.Queue[Token | None] = queue.Queue()
         halt = threading.Event()
-        chooser = _Chooser(decoding, 1, lambda row, token: written.put(token))
+        chooser = _Chooser(decoding, [source], lambda row, token: written.put(token))
         with ThreadPoolExecutor(1, thread_name_prefix="promptopt-reference") as pool:
             run = pool.submit(self._generate, [source], decoding, chooser, (stop, halt))
             run.add_done_callback(lambda _: written.put(None))
@@ -53,7 +53,7 @@ class ReferenceEngine:
     def batch(self, sources: Sequence[Sequence[int]], decoding: Decoding, stop: threading.Event) -> list[list[Token]]:
         """See `Engine.batch`."""
         collected: list[list[Token]] = [[] for _ in sources]
-        chooser = _Chooser(decoding, len(sources), lambda row, token: collected[row].append(token))
+        chooser = _Chooser(decoding, sources, lambda row, token: collected[row].append(token))
         self._generate(sources, decoding, chooser, (stop,))
         return collected
 
@@ -77,15 +77,19 @@ class ReferenceEngine:
 class _Chooser(LogitsProcessor):
     """Chooses each piece, tells of it with the probability that the network gave it, and leaves the library no other choice."""
 
-    def __init__(self, decoding: Decoding, rows: int, tell: Callable[[int, Token], None]) -> None:
+    def __init__(self, decoding: Decoding, sources: Sequence[Sequence[int]], tell: Callable[[int, Token], None]) -> None:
         self._decoding = decoding
+        self._withheld = [decoding.withheld(source) for source in sources]
         self._tell = tell
         self._random = torch.Generator().manual_seed(decoding.seed)
-        self._running = [True] * rows
+        self._running = [True] * len(sources)
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         """Scores, shape [rows, vocabulary], in which only the chosen piece of each row is possible."""
-        log_probs = scores.float().log_softmax(-1).cpu()
+        possible = scores.float().cpu()
+        for row, withheld in enumerate(self._withheld):
+            possible[row, withheld] = float("-inf")
+        log_probs = possible.log_softmax(-1)
         chosen = self._chosen(log_probs)
         for row, index in enumerate(chosen.tolist()):
             if self._running[row]:

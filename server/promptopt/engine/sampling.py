@@ -1,5 +1,7 @@
 """How the portable engine chooses a piece; the native engine does the same in C++, number for number."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,12 +13,16 @@ _MASK = 2**64 - 1
 class Chooser:
     """Chooses one piece after the other: the likeliest, or drawn."""
 
-    def __init__(self, decoding: Decoding) -> None:
+    def __init__(self, decoding: Decoding, withheld: Sequence[int] = ()) -> None:
+        """`withheld` pieces are never chosen."""
         self._decoding = decoding
+        self._withheld = list(withheld)
         self._state = decoding.seed & _MASK
 
     def choose(self, logits: NDArray[np.float32]) -> Token:
-        """The next piece, with the probability that the network itself gave it, whatever the temperature."""
+        """The next piece, with the probability that the network gave it among those that may be chosen, whatever the temperature."""
+        logits = logits.copy()
+        logits[self._withheld] = -np.inf
         index = self._drawn(logits) if self._decoding.temperature else int(logits.argmax())
         highest = logits.max()
         total = np.exp(logits - highest).sum(dtype=np.float64)

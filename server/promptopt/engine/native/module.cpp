@@ -185,18 +185,19 @@ std::vector<std::vector<int>> ids(PyObject* sources) {
 }
 
 PyObject* network_start(PyObject* object, PyObject* arguments) {
-  PyObject* sources = nullptr;
+  PyObject *sources = nullptr, *withheld = nullptr;
   Decoding decoding{};
   unsigned long long seed = 0;
-  if (!PyArg_ParseTuple(arguments, "O!idiKi", &PyList_Type, &sources, &decoding.limit, &decoding.temperature, &decoding.top_k, &seed, &decoding.end))
+  if (!PyArg_ParseTuple(arguments, "O!O!idiKi", &PyList_Type, &sources, &PyList_Type, &withheld, &decoding.limit, &decoding.temperature,
+                        &decoding.top_k, &seed, &decoding.end))
     return nullptr;
   decoding.seed = seed;
   return guarded([&]() -> PyObject* {
-    const std::vector<std::vector<int>> asked = ids(sources);
+    const std::vector<std::vector<int>> asked = ids(sources), never = ids(withheld);
     std::unique_ptr<Session> session;
     {
       const Unlocked unlocked;
-      session = std::make_unique<Session>(reinterpret_cast<NetworkObject*>(object)->network, asked, decoding);
+      session = std::make_unique<Session>(reinterpret_cast<NetworkObject*>(object)->network, asked, never, decoding);
     }
     const auto allocate = reinterpret_cast<allocfunc>(PyType_GetSlot(session_type, Py_tp_alloc));
     auto* self = reinterpret_cast<SessionObject*>(allocate(session_type, 0));

@@ -27,6 +27,9 @@ Layer load_layer(const Tensors& tensors, const std::string& name, const Shape& s
   return layer;
 }
 
+// A logit so low that its piece is never chosen, and yet a number to subtract from.
+constexpr float kNever = -1e30f;
+
 template <class T>
 T* room(std::vector<T>& buffer, std::size_t size) {
   if (buffer.size() < size) buffer.resize(size);
@@ -207,9 +210,14 @@ void Network::decode(const std::vector<Row>& rows, std::vector<float>& logits) {
   project(head_, decoder_norm_, residual_.data(), width(), count, false, logits);
 }
 
-Session::Session(std::shared_ptr<Network> network, const std::vector<std::vector<int>>& sources, const Decoding& decoding)
+Session::Session(std::shared_ptr<Network> network, const std::vector<std::vector<int>>& sources, const std::vector<std::vector<int>>& withheld,
+                 const Decoding& decoding)
     : network_(std::move(network)), decoding_(decoding) {
   const Shape& shape = network_->shape();
+  if (withheld.size() != sources.size()) throw std::invalid_argument("there are not as many lists of withheld ids as sources");
+  for (const std::vector<int>& pieces : withheld)
+    for (const int piece : pieces)
+      if (piece < 0 || piece >= shape.vocabulary) throw std::invalid_argument("an id is withheld that the vocabulary has not");
   for (const std::vector<int>& source : sources) {
     if (source.empty()) throw std::invalid_argument("a source is empty");
     for (const int piece : source)
@@ -218,7 +226,7 @@ Session::Session(std::shared_ptr<Network> network, const std::vector<std::vector
   if (decoding.limit < 1) return;
   const std::lock_guard<std::mutex> lock(network_->turn());
   for (std::size_t n = 0; n < sources.size(); ++n) {
-    Row row{static_cast<int>(n), shape.start, 0, decoding.seed, {}, {}};
+    Row row{static_cast<int>(n), shape.start, 0, decoding.seed, withheld[n], {}, {}};
     row.self.assign(static_cast<std::size_t>(shape.decoder_layers), KeysValues(shape.inner()));
     row.cross = network_->cross(network_->encode(sources[n]), static_cast<int>(sources[n].size()));
     rows_.push_back(std::move(row));
@@ -237,8 +245,9 @@ std::vector<Step> Session::step() {
   const Kernels& kernels = network_->kernels();
   const int vocabulary = network_->shape().vocabulary;
   for (std::size_t r = 0; r < rows_.size(); ++r) {
-    const float* logits = logits_.data() + r * network_->logits_stride();
+    float* logits = logits_.data() + r * network_->logits_stride();
     Row& row = rows_[r];
+    for (const int piece : row.withheld) logits[piece] = kNever;
     row.piece = choose(row, logits);
     ++row.written;
     const float top = kernels.highest(logits, vocabulary);

@@ -120,7 +120,9 @@ class Network {
 // Rows that are written together; finished rows take no further part.
 class Session {
  public:
-  Session(std::shared_ptr<Network> network, const std::vector<std::vector<int>>& sources, const Decoding& decoding);
+  // `withheld` holds, for each source, the ids that are never chosen.
+  Session(std::shared_ptr<Network> network, const std::vector<std::vector<int>>& sources, const std::vector<std::vector<int>>& withheld,
+          const Decoding& decoding);
   // The next piece of every unfinished row; none once all are finished.
   std::vector<Step> step();
 
@@ -130,6 +132,7 @@ class Session {
     int piece;
     int written = 0;
     std::uint64_t state;
+    std::vector<int> withheld;
     std::vector<KeysValues> self, cross;
   };
   int choose(Row& row, const float* logits) const;
