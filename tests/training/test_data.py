@@ -191,6 +191,7 @@ def test_pretraining_pairs_follow_from_the_seed() -> None:
 def test_pretraining_takes_inputs_in_proportion_to_the_weight_of_their_source(monkeypatch: pytest.MonkeyPatch) -> None:
     few_entries(monkeypatch)
     monkeypatch.setattr(data, "example_inputs", lambda knowledge: iter(()))
+    monkeypatch.setattr(data, "phrasings", lambda: {})
     monkeypatch.setattr(data, "varied", lambda text, rng, shorten: (text, None))
     monkeypatch.setattr(data, "UNCHANGED_SHARE", 0.0)
     name = next(iter(entries()))

@@ -15,9 +15,10 @@ from promptopt_training.corpus import encode_pairs
 from promptopt_training.golden.compose import compose
 from promptopt_training.golden.knowledge import Entry, KnowledgeError, entries
 from promptopt_training.golden.layouts import LAYOUTS
+from promptopt_training.golden.phrasings import drawn, phrasings
 from promptopt_training.golden.topic import topic
 from promptopt_training.inputs import Input, apart_from, capped, cut_short, example_inputs, mistyped, read_inputs, with_remarks
-from promptopt_training.labels import Embedder, nearest_entries, sentence_embedder
+from promptopt_training.labels import Embedder, nearest_entries, read_labels, sentence_embedder
 from promptopt_training.measures import form_problems
 from promptopt_training.options import DataOptions
 from promptopt_training.records import Pair, write_pairs
@@ -38,7 +39,7 @@ DOMAINS = {
 }
 THRESHOLD = 0.33
 THRESHOLDS = {"awesome_act": 0.42, "onet_task": 0.42, "onet_dwa": 0.42, "clinc150": 0.40}
-WEIGHTS = {"example": 6, "gpteacher_codegen": 2, "mbpp_train": 4, "in3_train": 4, "self_instruct_seed": 6}
+WEIGHTS = {"example": 4, "phrasing": 8, "mbpp_train": 4, "in3_train": 4, "self_instruct_seed": 6, "gpteacher_roleplay": 2}
 STYLES = {"golden": 6, "markdown": 2, "xml": 2, "concise": 2}
 
 
@@ -74,11 +75,14 @@ def golden_pairs(size: int, seed: int, style: str = "golden") -> list[Pair]:
     raise ValueError(f"only {len(found)} different pairs can be composed, {size} were asked for")
 
 
-def labelled(inputs: Sequence[Input], seed: int, embed: Embedder) -> list[tuple[str, str, str]]:
-    """(text, source, entry name) of every input that an entry of the knowledge base fits, the large one-sided sets capped."""
+def labelled(inputs: Sequence[Input], seed: int, embed: Embedder, read: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """(text, source, entry name) of every input that an entry of the knowledge base fits, the large one-sided sets capped.
+
+    `read` has the entries of inputs that somebody has read, by their ids.
+    """
     knowledge = entries()
-    chosen = capped(inputs, seed)
-    found: list[tuple[str, str, str]] = []
+    found = [(item.text, item.source, read[item.id]) for item in inputs if read.get(item.id)]
+    chosen = capped([item for item in inputs if item.id not in read], seed)
     for source in sorted({item.source for item in chosen}):
         domains, threshold = DOMAINS.get(source), THRESHOLDS.get(source, THRESHOLD)
         choices = {name: entry for name, entry in knowledge.items() if domains is None or name.split("/")[0] in domains}
@@ -89,14 +93,15 @@ def labelled(inputs: Sequence[Input], seed: int, embed: Embedder) -> list[tuple[
 
 
 def pretraining_pairs(size: int, seed: int, inputs: Sequence[tuple[str, str, str]]) -> Iterator[Pair]:
-    """`size` pairs over labelled inputs and the knowledge base's examples, in every layout; the same for the same seed."""
+    """`size` pairs over labelled inputs and the knowledge base's examples and phrasings, in every layout; the same for the same seed."""
     rng = random.Random(seed)
     knowledge = entries()
     pool = [*inputs, *((text, "example", name) for text, name in example_inputs(knowledge))]
+    pool += [(pattern, "phrasing", name) for name, patterns in phrasings().items() if name in knowledge for pattern in patterns]
     weights = [WEIGHTS.get(source, 1) for _, source, _ in pool]
     styles = [style for style in LAYOUTS for _ in range(STYLES.get(style, 1))]
-    for text, source, name in _drawn(pool, weights, size, rng):
-        prompt, subject = varied(text, rng, shorten=source == "example")
+    for text, source, name in _shuffled(pool, weights, size, rng):
+        prompt, subject = phrased(text, rng) if source == "phrasing" else varied(text, rng, shorten=source == "example")
         pair = composed(prompt, knowledge[name], rng.choice(styles), subject)
         yield unchanged(pair) if rng.random() < UNCHANGED_SHARE else pair
 
@@ -113,7 +118,21 @@ def varied(text: str, rng: random.Random, shorten: bool) -> tuple[str, str | Non
     return text, None
 
 
-def _drawn(pool: Sequence[tuple[str, str, str]], weights: Sequence[int], size: int, rng: random.Random) -> Iterator[tuple[str, str, str]]:
+def phrased(pattern: str, rng: random.Random) -> tuple[str, str]:
+    """A prompt from a phrasing, as it is or as others might put it, and its subject in the same spelling; "" where that was lost."""
+    text, subject = drawn(pattern, rng)
+    choice = rng.random()
+    if choice < MISTYPED_SHARE:
+        text = mistyped(text, rng)
+    elif choice < MISTYPED_SHARE + REMARK_SHARE / 2:
+        text = with_remarks(text, rng)
+    place = text.lower().find(subject.lower())
+    return text, text[place : place + len(subject)] if place >= 0 else ""
+
+
+def _shuffled(
+    pool: Sequence[tuple[str, str, str]], weights: Sequence[int], size: int, rng: random.Random
+) -> Iterator[tuple[str, str, str]]:
     """`size` items in rounds: each round holds every item as often as its weight says, shuffled."""
     round_ = [item for item, weight in zip(pool, weights, strict=True) for _ in range(weight)]
     left = size
@@ -141,12 +160,15 @@ def write_data(options: DataOptions, log: Callable[[str], None]) -> None:
 
 def _pretraining(inputs: Path, options: DataOptions, log: Callable[[str], None]) -> list[Pair]:
     given = read_inputs(inputs)
+    read = read_labels(options.labels) if options.labels else {}
     held_out = [item.text for path in options.held_out for item in read_inputs(Path(path))]
     free = apart_from(given, held_out)
     log(f"{len(given) - len(free)} of {len(given)} inputs are left out because they share words with what is held out")
-    known = labelled(free, options.seed, sentence_embedder())
+    known = labelled(free, options.seed, sentence_embedder(), read)
     log(f"{len(known)} of the inputs fit an entry of the knowledge base")
-    return list(tqdm(pretraining_pairs(options.size, options.seed, known), total=options.size, unit="pair", file=sys.stderr))
+    made = list(tqdm(pretraining_pairs(options.size, options.seed, known), total=options.size, unit="pair", file=sys.stderr))
+    kept = {item.text for item in apart_from([Input(pair.prompt, "") for pair in made], held_out)}
+    return [pair for pair in made if pair.prompt in kept]
 
 
 def _golden(options: DataOptions) -> list[Pair]:

@@ -29,15 +29,16 @@ _STOPS = ".,;:!?"
 
 @dataclass(frozen=True)
 class Input:
-    """A prompt, the public set it comes from, and the set's own label for it."""
+    """A prompt, the public set it comes from, the set's own label for it, and its name in a file of labels."""
 
     text: str
     source: str
     label: str = ""
+    id: str = ""
 
 
 def read_inputs(path: Path) -> list[Input]:
-    """Rows of a JSON lines file with "text", "source" and perhaps "label"; longer ones than `LONGEST_WORDS` are left out.
+    """Rows of a JSON lines file with "text", "source" and perhaps "label" and "id"; longer ones than `LONGEST_WORDS` are left out.
 
     Raises InvalidInput naming bad rows by their line.
     """
@@ -52,7 +53,7 @@ def _input(row: Any) -> Input:
         raise ValueError('"text" is missing or not a string')
     if not isinstance(source, str):
         raise ValueError('"source" is not a string')
-    return Input(text.strip(), source, str(row.get("label") or ""))
+    return Input(text.strip(), source, str(row.get("label") or ""), str(row.get("id") or ""))
 
 
 def apart_from(inputs: Iterable[Input], held_out: Iterable[str]) -> list[Input]:

