@@ -2,52 +2,29 @@
 
 import errno
 import hashlib
-import signal
-import subprocess
-import sys
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import huggingface_hub
 import pytest
+from hub.checks import FETCHED, MODEL, REFERENCE, assert_swept, assert_whole, files
 from hub.conftest import ADAPTER, BASE, WEIGHTS, adapter_files, base_files
 from hub.local_hub import Fault, LocalHub
 
 from promptopt.adapters import hub as client
 from promptopt.adapters import pull as module
 from promptopt.adapters.access import Access, Fetched
-from promptopt.adapters.cache import Cache, Entry, damage
+from promptopt.adapters.cache import Cache, Entry
 from promptopt.adapters.names import Reference
 from promptopt.adapters.pull import pull
 from promptopt.errors import BundleError, Cancelled, HubError
-
-REFERENCE = Reference(ADAPTER)
-FETCHED = ["README.md", "adapter_config.json", "adapter_model.safetensors", "promptopt.json"]
-MODEL = "adapter_model.safetensors"
-
-
-def files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def snapshot(cache: Cache) -> dict[str, bytes]:
     """All that the cache can be used for: no locks, nothing partial."""
     return {str(path): path.read_bytes() for folder in cache.folders() for path in folder.rglob("*") if path.is_file()}
-
-
-def assert_whole(cache: Cache) -> None:
-    found = cache.find(REFERENCE)
-    assert found is not None
-    assert damage(*found, thorough=True) == {}
-    assert files(found[0]) == sorted([*FETCHED, "index.json"])
-
-
-def assert_swept(cache: Cache) -> None:
-    assert_whole(cache)
-    assert not [path for path in (cache.home / ADAPTER).iterdir() if path.name.startswith(("partial-", "trash-"))]
 
 
 def test_the_real_client_takes_the_local_hub_for_one(local_hub: LocalHub, tmp_path: Path) -> None:
@@ -392,39 +369,3 @@ def test_a_cache_that_cannot_be_written_is_named(local_hub: LocalHub, tmp_path: 
     with pytest.raises(BundleError) as caught:
         pull(REFERENCE, Access(Cache(tmp_path / "file")))
     assert caught.value.message.startswith(f"The cache {tmp_path / 'file' / 'hub'} cannot be written (")
-
-
-PULL = "from promptopt.adapters.access import Access; from promptopt.adapters.names import Reference\n"
-PULL += f"from promptopt.adapters.pull import pull; print(pull(Reference({ADAPTER!r}), Access())[0])"
-
-
-def start() -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", PULL], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def test_two_processes_that_pull_at_once_fetch_it_once(local_hub: LocalHub, cache: Cache) -> None:
-    local_hub.faults = [Fault(MODEL, slow=0.02)]
-    both = [start(), start()]
-    ended = [(*process.communicate(timeout=150), process.returncode) for process in both]
-    folder = cache.folders()[0]
-    assert ended == [(f"{folder}\n", "", 0)] * 2
-    assert len(local_hub.gets(MODEL)) == 1
-    assert_swept(cache)
-
-
-@pytest.mark.parametrize("after", [0, 200, 8_000, 60_000, len(WEIGHTS)])
-def test_a_killed_pull_leaves_nothing_half_and_is_taken_up(local_hub: LocalHub, access: Access, cache: Cache, after: int) -> None:
-    """Killed once the Hub has sent so many bytes; the next pull does not fetch the files that were whole."""
-    local_hub.faults = [Fault(MODEL, slow=0.02)]
-    process = start()
-    while local_hub.served <= after and process.poll() is None:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    for folder, entry in cache.entries():
-        assert entry is not None
-        assert damage(folder, entry, thorough=True) == {}
-    local_hub.faults = []
-    pull(REFERENCE, access)
-    assert_swept(cache)
-    assert len(local_hub.gets("README.md")) <= 2

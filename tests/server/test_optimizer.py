@@ -12,12 +12,11 @@ from fakes import FakeEngine, fake_optimizer, fake_rewrite, manifest, mini_codec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptopt import Optimizer as ExportedOptimizer
 from promptopt.bundle import Calibration
 from promptopt.codec import END
 from promptopt.engine.loader import Model
 from promptopt.engine.protocol import Decoding, Token
-from promptopt.errors import BundleError, Cancelled, InvalidInput, RewriteFailed
+from promptopt.errors import Cancelled, InvalidInput, RewriteFailed
 from promptopt.optimizer import BATCH, LONGEST_PROMPT, Optimizer, Progress, Rewrite, confidence
 from promptopt.settings import Settings
 
@@ -340,37 +339,6 @@ def test_a_stopped_batch_is_a_cancellation_and_what_came_before_stays() -> None:
     assert [result.text for result in got if isinstance(result, Rewrite)] == [fake_rewrite(f"task {number}") for number in range(BATCH)]
 
 
-def test_nothing_is_loaded_before_it_is_needed_and_then_with_the_settings() -> None:
-    loaded: list[Settings] = []
-
-    def loader(settings: Settings) -> Model:
-        loaded.append(settings)
-        return Model(manifest(), CODEC, FakeEngine(CODEC))
-
-    optimizer = Optimizer(Settings(adapter="mine", threads=2), loader)
-    assert loaded == []
-    assert optimizer.load() is optimizer.load()
-    optimizer.optimize("fix it")
-    assert loaded == [Settings(adapter="mine", threads=2)]
-
-
-def test_the_network_is_loaded_once_under_concurrent_first_calls() -> None:
-    loads, second = [], threading.Event()
-
-    def loader(settings: Settings) -> Model:
-        loads.append(settings)
-        if len(loads) > 1:
-            second.set()
-        second.wait(0.3)  # leaves another caller the time to come in, if it can
-        return Model(manifest(), CODEC, FakeEngine(CODEC))
-
-    optimizer = Optimizer(Settings(), loader)
-    with ThreadPoolExecutor(8) as pool:
-        texts = list(pool.map(lambda number: optimizer.optimize(f"task {number}").text, range(8)))
-    assert texts == [fake_rewrite(f"task {number}") for number in range(8)]
-    assert len(loads) == 1
-
-
 def test_one_call_at_a_time_uses_the_network() -> None:
     inside, most, second = [0], [0], threading.Event()
     engine = Scripted({0: (saying("A"), -0.5)})
@@ -390,23 +358,3 @@ def test_one_call_at_a_time_uses_the_network() -> None:
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(optimizer.optimize, ["a", "b", "c"]))
     assert most == [1]
-
-
-def test_a_loader_that_failed_is_asked_again() -> None:
-    attempts = iter([BundleError("Not there yet."), Model(manifest(), CODEC, FakeEngine(CODEC))])
-
-    def loader(settings: Settings) -> Model:
-        outcome = next(attempts)
-        if isinstance(outcome, Model):
-            return outcome
-        raise outcome
-
-    optimizer = Optimizer(Settings(), loader)
-    with pytest.raises(BundleError, match="Not there yet"):
-        optimizer.optimize("fix it")
-    assert optimizer.optimize("fix it").text == fake_rewrite("fix it")
-
-
-def test_the_package_exports_it() -> None:
-    assert ExportedOptimizer is Optimizer
-    assert Optimizer().settings == Settings()
