@@ -3,8 +3,8 @@
   python training/runs/pairwise.py make dev.jsonl folder     # writes sheets to be read, and the key that says which text is whose
   python training/runs/pairwise.py score folder              # reads the sheets' answers; last line: one JSON object
 
-Each sheet is for one reader and shows a pair once; the other order of the pair is on another sheet. A reader writes answers-N.txt: one line a pair, its
-number and A, B or = for a tie.
+Each sheet is for one reader and shows a pair once; the other order of the pair is on another sheet. A reader writes answers-N.txt: one
+line a pair, its number and A, B or = for a tie.
 """
 
 import json
