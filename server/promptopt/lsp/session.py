@@ -1,5 +1,6 @@
 """One client's session: what it can take, its settings, and the rewrites made for it."""
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.workspace import TextDocument
 
-from promptopt.doctor import as_json, examine
+from promptopt.doctor import as_json, network, on_this_machine
 from promptopt.errors import Cancelled, PromptoptError
 from promptopt.frames import Frame, frame_of
 from promptopt.lsp.actions import Request, request_at
@@ -140,7 +141,9 @@ class Session:
     async def examine(self) -> dict[str, Any]:
         """What `promptopt doctor --json` prints, on the network that is in use; downloads nothing."""
         settings = self.configuration.general
-        return await self.jobs.beside(lambda optimizers: as_json(examine(settings, optimizers.local(settings))))
+        here = self.jobs.beside(lambda optimizers: on_this_machine(settings, optimizers.local(settings)))
+        findings, hub = await asyncio.gather(here, asyncio.to_thread(network, settings))  # the Hub may take seconds to answer
+        return as_json([*findings, hub])
 
     def frame(self, request: Request) -> Frame:
         """The selection as it stands now. Raises ContentModified when that cannot be told, RequestFailed when it has no one meaning."""
