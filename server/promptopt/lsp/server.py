@@ -116,7 +116,8 @@ def add_rewrites(session: Session) -> None:
 
     @server.feature(types.CODE_ACTION_RESOLVE)
     async def resolve(action: types.CodeAction) -> types.CodeAction:
-        action.edit = await session.edit(parse_request(action.data), None)
+        if action.command is None:  # clients resolve whatever has no edit, also what is a command
+            action.edit = await session.edit(parse_request(action.data), None)
         return action
 
     @server.feature(types.WORKSPACE_EXECUTE_COMMAND)
