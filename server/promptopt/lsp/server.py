@@ -15,11 +15,12 @@ from promptopt.lsp.configuration import items
 from promptopt.lsp.logs import OWN, ClientLog
 from promptopt.lsp.models import Make
 from promptopt.lsp.parent import leave, watch
+from promptopt.lsp.preview import PREVIEW
 from promptopt.lsp.session import INVALID_PARAMS, Session, parse_request, source_of
 from promptopt.optimizer import Optimizer
 
 DOCTOR = "promptopt.doctor"
-COMMANDS = (OPTIMIZE, VARIANTS, DOCTOR)
+COMMANDS = (OPTIMIZE, PREVIEW, VARIANTS, DOCTOR)
 TITLE_WIDTH = 60
 
 
@@ -126,6 +127,8 @@ def add_rewrites(session: Session) -> None:
             raise JsonRpcException("promptopt has no such command.", INVALID_PARAMS)
         if params.command == DOCTOR:
             return await session.examine()
+        if params.command == PREVIEW:
+            return await session.preview(params.arguments, params.work_done_token)
         request = session.request(params.arguments)
         if params.command == OPTIMIZE:
             await apply(server, await session.edit(request, params.work_done_token))
