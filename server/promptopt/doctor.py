@@ -43,7 +43,11 @@ def examine(
     optimizer: one that runs already; without it one is made that downloads nothing.
     reach: says why the Hub cannot be reached, empty when it can; asked only where the settings allow a network.
     """
-    optimizer, cache = optimizer or Optimizer(replace(settings, offline=True)), cache or cache_folder()
+    return [*on_this_machine(settings, optimizer or Optimizer(replace(settings, offline=True)), cache), network(settings, reach)]
+
+
+def on_this_machine(settings: Settings, optimizer: Optimizer, cache: Path | None = None) -> list[Finding]:
+    """All findings but that of the network; uses `optimizer` for one rewrite."""
     return [
         Finding("promptopt", f"{__version__}, Python {platform.python_version()}, {platform.platform()}"),
         Finding("packages", ", ".join(_versions(_PACKAGES))),
@@ -51,8 +55,7 @@ def examine(
         *_rewrite(optimizer),
         Finding("threads", f"{settings.threads or 'chosen by the engine'}, {os.cpu_count()} processors"),
         Finding("memory", _memory()),
-        _cache(cache),
-        _network(settings, reach or _reach),
+        _cache(cache or cache_folder()),
     ]
 
 
@@ -136,11 +139,11 @@ def _cache(cache: Path) -> Finding:
     return Finding("cache", value)
 
 
-def _network(settings: Settings, reach: Callable[[], str]) -> Finding:
-    """Whether the Hub answers. Not to have one is no fault where everything is here."""
+def network(settings: Settings, reach: Callable[[], str] | None = None) -> Finding:
+    """Whether the Hub answers, which may take seconds; `reach` as for `examine`. Not to have one is no fault where everything is here."""
     if is_offline(settings.offline):
         return Finding("Hub", "offline mode is on; no socket is opened")
-    problem = reach()
+    problem = (reach or _reach)()
     if problem:
         return Finding(
             "Hub", "cannot be reached", problem, "Check the network and HF_ENDPOINT. What is on this machine works all the same."

@@ -10,6 +10,7 @@ from hub.conftest import ADAPTER, BASE
 from hub.local_hub import Fault, LocalHub
 from lsp.test_protocol import DOCUMENT, PROMPT, REWRITE, Editor, action_for, applied, begun, chosen, conversation, failure, opened
 from lsprotocol import types
+from processes import FAKE, Message, answer_to, asked, ended, initialized, send, started
 from pytest_lsp import client_capabilities
 
 from promptopt.adapters.access import Fetched
@@ -22,9 +23,13 @@ PATIENCE = 100.0
 
 @pytest_asyncio.fixture
 async def editor(local_hub: LocalHub, tmp_path: Path) -> AsyncIterator[Editor]:
-    environment = {"HF_ENDPOINT": local_hub.url, "HF_HOME": str(tmp_path / "hf"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    async with conversation(client_capabilities("neovim"), {"adapter": ADAPTER}, **environment) as started:
-        yield started
+    async with conversation(client_capabilities("neovim"), {"adapter": ADAPTER}, **environment(local_hub, tmp_path)) as talking:
+        yield talking
+
+
+def environment(hub: LocalHub, home: Path) -> dict[str, str]:
+    """Where a server finds the Hub, and keeps what it fetches."""
+    return {"HF_ENDPOINT": hub.url, "HF_HOME": str(home / "hf"), "XDG_CACHE_HOME": str(home / "cache")}
 
 
 def messages(editor: Editor, token: types.ProgressToken) -> list[str]:
@@ -65,3 +70,21 @@ async def test_what_is_wrong_is_told(editor: Editor, local_hub: LocalHub) -> Non
     error = await failure(asyncio.ensure_future(chosen(editor, await action_for(editor, opened(editor)))))
     assert error.code == -32803
     assert error.message.startswith("ada/mini is not in the cache. There is no ada/mini on the Hub.")
+
+
+def test_standard_output_is_framed_while_it_downloads_and_when_that_fails(local_hub: LocalHub, cache: Cache, tmp_path: Path) -> None:
+    local_hub.faults = [Fault(MODEL, slow=0.01)]
+    seen: list[Message] = []
+    with started([*FAKE, "--stdio"], **environment(local_hub, tmp_path), HF_DEBUG="1", PYTHONWARNINGS="always") as process:
+        initialized(process, options={"adapter": ADAPTER}, workDoneProgress=True)
+        asked(process, 2)
+        assert answer_to(process, 2, seen)["result"] is None
+        settings = {"promptopt": {"adapter": "ada/nothing"}}
+        send(process, method="workspace/didChangeConfiguration", params={"settings": settings})
+        asked(process, 3)
+        assert answer_to(process, 3, seen)["error"]["code"] == -32803
+        status, _, rest = ended(process, 4)
+    assert (status, rest) == (0, [])
+    assert {folder.parent.name for folder in cache.folders()} == {"golden", "mini"}
+    shown = [message["params"]["value"].get("message", "") for message in seen if message.get("method") == "$/progress"]
+    assert [message for message in shown if message.startswith("fetching ada/golden: ")]

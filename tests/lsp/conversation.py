@@ -5,7 +5,7 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +48,8 @@ class Editor:
     versioned: bool = True
     edits: list[types.WorkspaceEdit] = field(default_factory=list)
     apply_answer: types.ApplyWorkspaceEditResult = field(default_factory=lambda: types.ApplyWorkspaceEditResult(applied=True))
+    choices: list[list[str]] = field(default_factory=list)
+    choose: Callable[[list[types.MessageActionItem]], types.MessageActionItem | None] = lambda items: None
 
 
 def new_client() -> LanguageClient:
@@ -76,6 +78,12 @@ async def conversation(
     def apply(params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
         editor.edits.append(params.edit)
         return editor.apply_answer
+
+    @client.feature(types.WINDOW_SHOW_MESSAGE_REQUEST)
+    def ask(params: types.ShowMessageRequestParams) -> types.MessageActionItem | None:
+        items = list(params.actions or ())
+        editor.choices.append([item.title for item in items])
+        return editor.choose(items)
 
     editor.answer = await client.initialize_session(
         types.InitializeParams(capabilities=capabilities, root_uri="file:///notes", initialization_options=options)

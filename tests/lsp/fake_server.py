@@ -3,31 +3,39 @@
 PROMPTOPT_FAKE_DELAY: seconds per piece.  PROMPTOPT_FAKE_NOISE: print to standard output in every way there is, during each rewrite.
 PROMPTOPT_FAKE_ADAPTERS: name the adapter of the settings in the rewrite; there is none called nowhere.
 PROMPTOPT_FAKE_BROKEN: write rewrites that do not point at the prompt.
+PROMPTOPT_FAKE_DRAWS: write another persona at each draw.
+
+The request `test/written` gives the number of pieces written until now, and until the network is idle.
 """
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator, Sequence
 
 from fakes import LEAD, TAIL, FakeEngine, fake_model, manifest, mini_codec
 
 from promptopt.bundle import load_bundle
-from promptopt.codec import END
+from promptopt.codec import END, Codec
 from promptopt.engine.loader import Model
+from promptopt.engine.protocol import Decoding, Token
 from promptopt.lsp import cli, server
+from promptopt.lsp.session import Session
 from promptopt.optimizer import Optimizer, Rewrite
 from promptopt.settings import Settings
 
 NOISE = "stray output"
+ENGINES: list[FakeEngine] = []
 
 
 def optimizer(settings: Settings) -> Optimizer:
     """What the environment asks for."""
     if "PROMPTOPT_FAKE_ADAPTERS" in os.environ:
         return Optimizer(settings, named)
-    delay = float(os.environ.get("PROMPTOPT_FAKE_DELAY", "0"))
-    made = Optimizer(settings, lambda _: fake_model(delay))
+    if "PROMPTOPT_FAKE_DRAWS" in os.environ:
+        return Optimizer(settings, lambda _: Model(manifest(), mini_codec(), Drawing(mini_codec())))
+    made = Optimizer(settings, counted)
     if "PROMPTOPT_FAKE_BROKEN" in os.environ:
         codec = mini_codec()
         made = Optimizer(settings, lambda _: Model(manifest(), codec, FakeEngine(codec, ids=[*codec.plain("Act."), END])))
@@ -36,13 +44,40 @@ def optimizer(settings: Settings) -> Optimizer:
     return made
 
 
+def counted(_: Settings) -> Model:
+    """A model whose pieces are counted."""
+    made = fake_model(float(os.environ.get("PROMPTOPT_FAKE_DELAY", "0")))
+    assert isinstance(made.engine, FakeEngine)
+    ENGINES.append(made.engine)
+    return made
+
+
 def named(settings: Settings) -> Model:
     """A model whose rewrites name their adapter."""
     if settings.adapter == "nowhere":
         load_bundle(settings.adapter)
     codec = mini_codec()
-    ids = [*codec.plain(LEAD.replace("tester", settings.adapter)), codec.prompt, *codec.plain(TAIL), END]
-    return Model(manifest(), codec, FakeEngine(codec, ids=ids))
+    return Model(manifest(), codec, FakeEngine(codec, ids=ids_by(codec, settings.adapter)))
+
+
+def ids_by(codec: Codec, persona: str) -> list[int]:
+    """The ids of the fake rewrite with another persona."""
+    return [*codec.plain(LEAD.replace("tester", persona)), codec.prompt, *codec.plain(TAIL), END]
+
+
+class Drawing:
+    """An engine whose draws have personas of their own: the seeds."""
+
+    name = "fake"
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+
+    def stream(self, source: Sequence[int], decoding: Decoding, stop: threading.Event) -> Iterator[Token]:
+        return FakeEngine(self._codec, ids=ids_by(self._codec, f"tester {decoding.seed}")).stream(source, decoding, stop)
+
+    def batch(self, sources: Sequence[Sequence[int]], decoding: Decoding, stop: threading.Event) -> list[list[Token]]:
+        return [list(self.stream(source, decoding, stop)) for source in sources]
 
 
 def noisy(optimize: Callable[..., Rewrite]) -> Callable[..., Rewrite]:
@@ -57,7 +92,20 @@ def noisy(optimize: Callable[..., Rewrite]) -> Callable[..., Rewrite]:
     return wrapped
 
 
+def create() -> Session:
+    """A server on `optimizer` that tells what was written."""
+    session = create_server(optimizer)
+
+    @session.server.feature("test/written")
+    async def written(*_: object) -> list[int]:
+        now = sum(engine.written for engine in ENGINES)
+        await session.jobs.beside(lambda _: None)
+        return [now, sum(engine.written for engine in ENGINES)]
+
+    return session
+
+
 if __name__ == "__main__":
     create_server = server.create_server
-    server.create_server = lambda: create_server(optimizer)  # type: ignore[assignment]
+    server.create_server = create  # type: ignore[assignment]
     sys.exit(cli.main())

@@ -44,12 +44,12 @@ def read(stream: IO[bytes]) -> Message | None:
 
 
 def messages(process: subprocess.Popen[bytes]) -> Iterator[Message]:
-    """All messages up to the end; requests of the server are answered with null."""
+    """All messages up to the end; edits are taken, no setting is set, other requests of the server are answered with null."""
     assert process.stdout is not None
     while (message := read(process.stdout)) is not None:
         if "method" in message and "id" in message:
-            answer: object = {"applied": True} if message["method"] == "workspace/applyEdit" else None
-            send(process, id=message["id"], result=answer)
+            answers = {"workspace/applyEdit": {"applied": True}, "workspace/configuration": [None]}
+            send(process, id=message["id"], result=answers.get(message["method"]))
         yield message
 
 
@@ -94,6 +94,14 @@ def asked(process: subprocess.Popen[bytes], number: int) -> None:
     """The command that the action gives, sent as request `number`."""
     data = {"uri": URI, "start": 2, "text": PROMPT}
     send(process, id=number, method="workspace/executeCommand", params={"command": "promptopt.optimize", "arguments": [data]})
+
+
+def previewed(process: subprocess.Popen[bytes], number: int, token: str, /, **changes: object) -> None:
+    """The command for a preview of PROMPT as request `number`, with `changes` to its argument."""
+    selection = {"start": {"line": 0, "character": 2}, "end": {"line": 0, "character": 2 + len(PROMPT)}}
+    argument = {"textDocument": {"uri": URI, "version": 1}, "range": selection, "token": token, **changes}
+    params = {"command": "promptopt.preview", "arguments": [argument], "workDoneToken": f"work of {token}"}
+    send(process, id=number, method="workspace/executeCommand", params=params)
 
 
 def ended(process: subprocess.Popen[bytes], number: int) -> tuple[int, str, list[Message]]:

@@ -2,13 +2,15 @@
 
 import asyncio
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fakes import fake_optimizer
 
 from promptopt.errors import BundleError, Cancelled
-from promptopt.lsp.jobs import Jobs
+from promptopt.lsp import jobs
+from promptopt.lsp.jobs import Jobs, throttled
 from promptopt.lsp.models import Optimizers
 from promptopt.lsp.status import State
 from promptopt.optimizer import Optimizer
@@ -100,3 +102,13 @@ async def test_nothing_is_released_when_the_setting_is_zero() -> None:
     watched = Watched(idle=0)
     await watched.run()
     assert watched.jobs._timer is None
+
+
+async def test_what_comes_too_soon_after_the_last_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 0.02, 0.04, 0.05, 0.06, 0.11])
+    monkeypatch.setattr(jobs, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    sent: list[int] = []
+    send = throttled(0.05, sent.append)
+    for number in range(6):
+        send(number)
+    assert sent == [0, 3, 5]

@@ -1,20 +1,17 @@
 """How a session begins, what it tells meanwhile, and how its process ends."""
 
 import os
-import random
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from fakes import fake_rewrite
-from processes import ENVIRONMENT, FAKE, PROMPT, URI, Message, answer_to, asked, ended, initialized, messages, send, started
+from processes import ENVIRONMENT, FAKE, URI, Message, answer_to, asked, ended, initialized, messages, send, started
 
 from promptopt.lsp import parent
 
 LEVELS = ["error", "warning", "info", "debug"]
-CANCELS = 200
 
 
 def test_exit_without_shutdown_ends_with_1() -> None:
@@ -78,25 +75,3 @@ def test_a_log_file_that_cannot_be_written_is_named() -> None:
     done = subprocess.run([*FAKE, "--stdio", "--log-file", "/nowhere/log"], env=ENVIRONMENT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "promptopt-lsp: cannot write the log to /nowhere/log (No such file or directory). Name another file.\n"
-
-
-def test_two_hundred_cancels_are_answered_once_each_and_the_next_rewrite_is_right() -> None:
-    dice = random.Random(7)
-    seen: list[Message] = []
-    with started([*FAKE, "--stdio"], PROMPTOPT_FAKE_DELAY="0.001") as process:
-        initialized(process)
-        for number in range(2, 2 + CANCELS):
-            asked(process, number)
-            time.sleep(dice.choice([0, 0, 0.001, 0.005, 0.02, 0.04]))
-            send(process, method="$/cancelRequest", params={"id": number})
-        last = 2 + CANCELS
-        asked(process, last)
-        assert answer_to(process, last, seen)["result"] is None
-        status, _, rest = ended(process, last + 1)
-    answers = {message["id"]: message for message in seen if "method" not in message}
-    assert (status, rest) == (0, [])
-    assert sorted(answers) == list(range(2, 2 + CANCELS))
-    assert len([message for message in seen if "method" not in message]) == CANCELS
-    assert {message["error"]["code"] for message in answers.values() if "error" in message} <= {-32800, -32802}
-    (change,) = [m for m in seen if m.get("method") == "workspace/applyEdit"][-1]["params"]["edit"]["changes"][URI]
-    assert change["newText"] == fake_rewrite(PROMPT).replace("\n\n", "\n>\n> ")

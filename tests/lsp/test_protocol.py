@@ -38,7 +38,8 @@ async def test_initialize_tells_what_the_server_can_do(editor: Editor) -> None:
     assert list(capabilities.code_action_provider.code_action_kinds or ()) == [types.CodeActionKind.RefactorRewrite]
     assert capabilities.code_action_provider.resolve_provider is True
     assert capabilities.execute_command_provider is not None
-    assert list(capabilities.execute_command_provider.commands) == ["promptopt.optimize", "promptopt.variants", "promptopt.doctor"]
+    commands = [f"promptopt.{name}" for name in ("optimize", "preview", "variants", "doctor")]
+    assert list(capabilities.execute_command_provider.commands) == commands
     assert isinstance(capabilities.text_document_sync, types.TextDocumentSyncOptions)
     assert capabilities.text_document_sync.change == types.TextDocumentSyncKind.Full
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ Place = tuple[str, int]
 Report = Callable[[str], None]
 Work = Callable[[Optimizer, threading.Event, Callable[[Progress], None]], "T"]
 T = TypeVar("T")
+Item = TypeVar("Item")
 _LOG = logging.getLogger(__name__)
 
 
@@ -46,18 +48,15 @@ class Jobs:
             superseded.set()
         self._running[place] = stop
         self._begin()
-        last = 0.0
-
-        def show(message: str) -> None:
-            nonlocal last
-            now = time.monotonic()
-            if now - last >= REPORT_INTERVAL:
-                last = now
-                loop.call_soon_threadsafe(report_unless_stopped, message)
 
         def report_unless_stopped(message: str) -> None:
             if not stop.is_set():  # after the end of a progress nothing may follow
                 report(message)
+
+        def send(message: str) -> None:
+            loop.call_soon_threadsafe(report_unless_stopped, message)
+
+        show = throttled(REPORT_INTERVAL, send)
 
         def on_token(progress: Progress) -> None:
             show(f"{progress.tokens} pieces")
@@ -130,6 +129,20 @@ class Jobs:
                 _LOG.info("the network was idle and its memory is released")
 
         self._executor.submit(unload)
+
+
+def throttled(interval: float, send: Callable[[Item], object]) -> Callable[[Item], None]:
+    """`send`, but for what comes within `interval` seconds of the last that was sent; for one thread."""
+    last = -math.inf
+
+    def sent(item: Item) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= interval:
+            last = now
+            send(item)
+
+    return sent
 
 
 def message_of(fetched: Fetched) -> str:

@@ -15,11 +15,12 @@ from promptopt.lsp.configuration import items
 from promptopt.lsp.logs import OWN, ClientLog
 from promptopt.lsp.models import Make
 from promptopt.lsp.parent import leave, watch
+from promptopt.lsp.preview import PREVIEW
 from promptopt.lsp.session import INVALID_PARAMS, Session, parse_request, source_of
 from promptopt.optimizer import Optimizer
 
 DOCTOR = "promptopt.doctor"
-COMMANDS = (OPTIMIZE, VARIANTS, DOCTOR)
+COMMANDS = (OPTIMIZE, PREVIEW, VARIANTS, DOCTOR)
 TITLE_WIDTH = 60
 
 
@@ -116,7 +117,8 @@ def add_rewrites(session: Session) -> None:
 
     @server.feature(types.CODE_ACTION_RESOLVE)
     async def resolve(action: types.CodeAction) -> types.CodeAction:
-        action.edit = await session.edit(parse_request(action.data), None)
+        if action.command is None:  # clients resolve whatever has no edit, also what is a command
+            action.edit = await session.edit(parse_request(action.data), None)
         return action
 
     @server.feature(types.WORKSPACE_EXECUTE_COMMAND)
@@ -125,6 +127,8 @@ def add_rewrites(session: Session) -> None:
             raise JsonRpcException("promptopt has no such command.", INVALID_PARAMS)
         if params.command == DOCTOR:
             return await session.examine()
+        if params.command == PREVIEW:
+            return await session.preview(params.arguments, params.work_done_token)
         request = session.request(params.arguments)
         if params.command == OPTIMIZE:
             await apply(server, await session.edit(request, params.work_done_token))

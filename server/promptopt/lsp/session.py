@@ -1,9 +1,10 @@
 """One client's session: what it can take, its settings, and the rewrites made for it."""
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -12,7 +13,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.workspace import TextDocument
 
-from promptopt.doctor import as_json, examine
+from promptopt.doctor import as_json, network, on_this_machine
 from promptopt.errors import Cancelled, PromptoptError
 from promptopt.frames import Frame, frame_of
 from promptopt.lsp.actions import Request, request_at
@@ -22,6 +23,7 @@ from promptopt.lsp.jobs import Jobs
 from promptopt.lsp.logs import OWN
 from promptopt.lsp.models import Make, Optimizers
 from promptopt.lsp.positions import range_at
+from promptopt.lsp.preview import PREVIEW, Wish, growing
 from promptopt.lsp.progress import work_done_progress
 from promptopt.lsp.selection import Source, anchored
 from promptopt.lsp.status import Status, wants_status
@@ -89,14 +91,20 @@ class Session:
         """The request in a command's arguments: one of our own actions, or `{uri, range}`. Raises JsonRpcException for any other."""
         data = arguments[0] if arguments else None
         if isinstance(data, Mapping) and isinstance(data.get("uri"), str) and isinstance(data.get("range"), Mapping):
-            document = self.document(data["uri"])
-            if document is None:
-                raise content_modified("The document is not open any more.")
-            made = request_at(source_of(document), data["uri"], document.version, structured_range(data["range"]), self.encoding)
-            if made is None:
-                raise JsonRpcException("There is no text at the cursor. Write or select what you want to ask.", REQUEST_FAILED)
-            return made
+            return self._request_in(data["uri"], data["range"])
         return parse_request(data)
+
+    def _request_in(self, uri: str, range_: Mapping[str, Any], version: int | None = None) -> Request:
+        """The request for a range of the document as it is now, which must be `version` where that is given."""
+        document = self.document(uri)
+        if document is None:
+            raise content_modified("The document is not open any more.")
+        if version not in (None, document.version):
+            raise content_modified("The document has changed meanwhile; select the text and try again.")
+        made = request_at(source_of(document), uri, document.version, structured_range(range_), self.encoding)
+        if made is None:
+            raise JsonRpcException("There is no text at the cursor. Write or select what you want to ask.", REQUEST_FAILED)
+        return made
 
     async def edit(self, request: Request, token: types.ProgressToken | None) -> types.WorkspaceEdit:
         """The edit that puts the rewrite in the place of the prompt. Raises JsonRpcException with a sentence for the user."""
@@ -106,6 +114,24 @@ class Session:
 
         (rewrite,) = await self._rewrites(request, token, optimize)
         return self.replacing(request, rewrite.text)
+
+    async def preview(self, arguments: Sequence[Any] | None, token: types.ProgressToken | None) -> dict[str, Any]:
+        """The rewrite and its edit, for the client to apply; it is told meanwhile how the rewrite grows. Raises JsonRpcException."""
+        wish = parse_wish(arguments[0] if arguments else None)
+        request = replace(self._request_in(wish.uri, wish.range, wish.version), adapter=wish.adapter)
+        loop = asyncio.get_running_loop()
+
+        def optimize(optimizer: Optimizer, prompt: str, stop: threading.Event, on_token: OnToken) -> list[Rewrite]:
+            grow = growing(self.server, loop, wish.token, stop)
+
+            def both(progress: Progress) -> None:
+                on_token(progress)
+                grow(progress)
+
+            return [optimizer.optimize(prompt, stop, both)]
+
+        (rewrite,) = await self._rewrites(request, token, optimize)
+        return {"edit": self.replacing(request, rewrite.text), **asdict(rewrite)}
 
     async def variants(self, request: Request, token: types.ProgressToken | None) -> list[str]:
         """Different rewrites of the prompt, the surest first. Raises JsonRpcException with a sentence for the user."""
@@ -140,7 +166,9 @@ class Session:
     async def examine(self) -> dict[str, Any]:
         """What `promptopt doctor --json` prints, on the network that is in use; downloads nothing."""
         settings = self.configuration.general
-        return await self.jobs.beside(lambda optimizers: as_json(examine(settings, optimizers.local(settings))))
+        here = self.jobs.beside(lambda optimizers: on_this_machine(settings, optimizers.local(settings)))
+        findings, hub = await asyncio.gather(here, asyncio.to_thread(network, settings))  # the Hub may take seconds to answer
+        return as_json([*findings, hub])
 
     def frame(self, request: Request) -> Frame:
         """The selection as it stands now. Raises ContentModified when that cannot be told, RequestFailed when it has no one meaning."""
@@ -184,6 +212,14 @@ def parse_request(data: object) -> Request:
         return Request.from_json(data)
     except ValueError as error:
         raise not_ours() from error
+
+
+def parse_wish(data: object) -> Wish:
+    """The wish for a preview in a client's data. Raises JsonRpcException for data that is none."""
+    try:
+        return Wish.from_json(data)
+    except ValueError as error:
+        raise JsonRpcException(f"{PREVIEW} takes {{textDocument: {{uri, version}}, range, adapter, token}}.", INVALID_PARAMS) from error
 
 
 def structured_range(data: Mapping[str, Any]) -> types.Range:
