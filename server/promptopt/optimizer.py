@@ -4,7 +4,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -77,7 +77,7 @@ class Optimizer:
         """
         return self._rewrite(prompt, 0.0, 0, stop or threading.Event(), report)
 
-    def stream(self, prompt: str, stop: threading.Event | None = None) -> Iterator[Progress | Rewrite]:
+    def stream(self, prompt: str, stop: threading.Event | None = None) -> Generator[Progress | Rewrite, None, None]:
         """The rewrite while it is written, one Progress for each piece, and the Rewrite last. Raises what `optimize` raises.
 
         The network runs on a thread of its own and does not wait for the reader; it stops when the iterator is closed.
@@ -105,7 +105,7 @@ class Optimizer:
         finally:
             stop.set()
 
-    async def astream(self, prompt: str) -> AsyncIterator[Progress | Rewrite]:
+    async def astream(self, prompt: str) -> AsyncGenerator[Progress | Rewrite, None]:
         """`stream` for an event loop; the network stops when the iterator is closed or its task cancelled."""
         import asyncio
 

@@ -63,7 +63,9 @@ def broken(settings: Settings) -> Optimizer:
 
 
 @asynccontextmanager
-async def serving(engine: Held | None = None, token: str = "", app: FastAPI | None = None, **changes: Any) -> AsyncIterator[httpx2.AsyncClient]:
+async def serving(
+    engine: Held | None = None, token: str = "", app: FastAPI | None = None, **changes: Any
+) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of an application that has started up."""
     app = app or create_app(Settings(), replace(ServerSettings(), **changes), token, (engine or Held()).optimizer)
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)

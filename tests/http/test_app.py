@@ -119,10 +119,18 @@ async def test_requests_of_another_form_are_422(body: str, message: str) -> None
     assert refused(answer) == (422, "invalid_input", message)
 
 
-async def test_half_a_character_is_422() -> None:
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"prompt": "\\ud83d"}', "body.prompt: Value error, character 0 is half of a surrogate pair."),
+        (b'{"prompt": "a", "\\ud83d": 1}', "body.\\ud83d: Extra inputs are not permitted."),
+        (b'{"prompt": "a", "style": "\\ud83d"}', "There is no style '\\ud83d'."),
+    ],
+)
+async def test_half_a_character_is_422(body: bytes, message: str) -> None:
     async with serving() as client:
-        answer = await client.post("/optimize", content=b'{"prompt": "\\ud83d"}', headers={"Content-Type": "application/json"})
-    assert refused(answer)[:2] == (422, "invalid_input")
+        answer = await client.post("/optimize", content=body, headers={"Content-Type": "application/json"})
+    assert refused(answer) == (422, "invalid_input", message)
 
 
 async def test_an_empty_batch_and_one_of_too_many_are_422() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
 from promptopt.errors import Busy, InvalidInput, PromptoptError, RewriteFailed
@@ -16,8 +16,19 @@ EXAMPLE = "create function"
 _STYLE = "The name of a built-in adapter; the one that the server was started with when left out."
 _REWRITTEN = "Act as a software engineer.\n\nTask: create function\n\nGoal: A function that does one thing and is tested."
 
+
+def _whole(text: str) -> str:
+    """`text`; raises ValueError when it has half of a surrogate pair, which no answer could carry."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"character {error.start} is half of a surrogate pair") from error
+    return text
+
+
 Text = Annotated[
     str,
+    AfterValidator(_whole),
     Field(
         description="What is to be rewritten, as its writer wrote it.",
         examples=[EXAMPLE],

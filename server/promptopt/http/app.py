@@ -1,7 +1,7 @@
 """The application: routes, and what stands before them."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -188,10 +188,10 @@ def _add_operation(app: FastAPI, batches: Batches, adapter: str, metrics: Metric
         return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-async def _events(heard: AsyncIterator[Progress | Rewrite], metrics: Metrics) -> AsyncIterator[str]:
+async def _events(heard: AsyncGenerator[Progress | Rewrite, None], metrics: Metrics) -> AsyncIterator[str]:
     """A stream of rewriting as server-sent events."""
     shown = 0
-    async with aclosing(heard):  # type: ignore[type-var]
+    async with aclosing(heard):
         try:
             async for told in heard:
                 if isinstance(told, Rewrite):
@@ -227,4 +227,5 @@ def _sentence(errors: Sequence[Any]) -> str:
     first = errors[0]
     if first["type"] == "json_invalid" or first["loc"] == ("body",):
         return "The body is not a JSON object sent as application/json."
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}."
+    place = ".".join(str(part) for part in first["loc"]).encode(errors="backslashreplace").decode()
+    return f"{place}: {first['msg']}."

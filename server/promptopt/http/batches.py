@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -103,7 +103,7 @@ class Batches:
             raise answer
         return answer
 
-    def stream(self, prompt: str, style: str) -> AsyncIterator[Progress | Rewrite]:
+    def stream(self, prompt: str, style: str) -> AsyncGenerator[Progress | Rewrite, None]:
         """The rewrite as it is written, and whole at the end. Raises at once Busy or Unavailable, later what `optimize` raises."""
         loop = asyncio.get_running_loop()
         told: asyncio.Queue[Progress | None] = asyncio.Queue()
@@ -188,7 +188,7 @@ class Batches:
         return list(optimizer.batch([job.prompt for job in batch.jobs], batch.stop))
 
 
-async def _heard(job: Job, told: "asyncio.Queue[Progress | None]") -> AsyncIterator[Progress | Rewrite]:
+async def _heard(job: Job, told: "asyncio.Queue[Progress | None]") -> AsyncGenerator[Progress | Rewrite, None]:
     try:
         while (progress := await told.get()) is not None:
             yield progress
