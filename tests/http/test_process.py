@@ -84,7 +84,7 @@ def test_a_server_that_is_told_to_stop_first_answers_what_it_accepted(number: si
 
 @pytest.mark.parametrize("path", ["/optimize", "/optimize/stream"])
 def test_a_client_that_hangs_up_stops_the_network(path: str) -> None:
-    with started(FAKE, PROMPTOPT_FAKE_DELAY="0.5") as (_, address):
+    with started(FAKE, PROMPTOPT_FAKE_DELAY="0.1") as (_, address):
         client = http.client.HTTPConnection(address.removeprefix("http://"))
         client.request("POST", path, json.dumps({"prompt": "a"}), {"Content-Type": "application/json"})
         client.sock.close()

@@ -45,7 +45,8 @@ async def test_a_failure_says_what_and_what_next() -> None:
         answers = [await client.call_tool("optimize_prompt", {"prompt": prompt}) for prompt in (" ", "a")]
     texts = [content.text for answer in answers for content in answer.content if isinstance(content, TextContent)]
     assert [answer.is_error for answer in answers] == [True, True]
-    assert texts[0] == "The prompt consists of white space only. Write or select what you want to ask, then try again."
+    said = "The prompt consists of white space only. Write or select what you want to ask, then try again."
+    assert texts[0] == f"Error executing tool optimize_prompt: {said}"
     assert len(texts) == 2
 
 

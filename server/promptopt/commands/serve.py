@@ -4,6 +4,7 @@ import argparse
 import os
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from promptopt.commands.extras import needing
 from promptopt.commands.options import add_model_options, model_settings
@@ -49,7 +50,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def serve(options: argparse.Namespace) -> int:
     """`promptopt serve`: 0 when it was told to stop. Raises InvalidInput."""
-    values = {option.name: getattr(options, option.name) for option in fields(ServerSettings)}
+    values: dict[str, Any] = {option.name: getattr(options, option.name) for option in fields(ServerSettings)}
     server = ServerSettings(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
     token = read_token(server)
     with needing("http"):

@@ -227,5 +227,4 @@ def _sentence(errors: Sequence[Any]) -> str:
     first = errors[0]
     if first["type"] == "json_invalid" or first["loc"] == ("body",):
         return "The body is not a JSON object sent as application/json."
-    place = ".".join(str(part) for part in first["loc"]).encode(errors="backslashreplace").decode()
-    return f"{place}: {first['msg']}."
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}."

@@ -35,9 +35,15 @@ class Job:
     gone: bool = False
     batch: Batch | None = None
 
+    def fail(self, error: BaseException) -> None:
+        """Gives the error in the place of an answer; nobody need read it."""
+        self.answer.set_exception(error)
+        self.answer.exception()
+
     def leave(self) -> None:
-        """Nobody waits for the answer any more."""
+        """Nobody waits for the answer any more, or it has been given."""
         self.gone = True
+        self.answer.cancel()
         if self.batch is not None and all(job.gone for job in self.batch.jobs):
             self.batch.stop.set()
 
@@ -87,10 +93,11 @@ class Batches:
             self._running.stop.set()
         for job in refused:
             if not job.answer.done():
-                job.answer.set_exception(stopping())
-        await asyncio.to_thread(self._thread.shutdown)
+                job.fail(stopping())
+        self._arrived.set()
         if self._worker is not None:
-            self._worker.cancel()
+            await self._worker
+        self._thread.shutdown(wait=False)
 
     async def rewrites(self, prompts: Sequence[str], style: str) -> list[Rewrite | BaseException]:
         """For each prompt its rewrite or what kept it from one, in order. Raises Busy, Unavailable."""
@@ -140,7 +147,7 @@ class Batches:
         self._arrived.set()
 
     async def _serve(self) -> None:
-        while True:
+        while not self._closed:
             await self._arrived.wait()
             await asyncio.sleep(self._wait)
             self._running = self._next()
@@ -174,8 +181,7 @@ class Batches:
             if job.answer.done():
                 continue
             if isinstance(result, BaseException):
-                job.answer.set_exception(result)
-                job.answer.exception()  # read once, for the load at the start, which nobody waits for
+                job.fail(result)
             else:
                 job.answer.set_result(result)
 
