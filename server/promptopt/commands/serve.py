@@ -50,8 +50,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def serve(options: argparse.Namespace) -> int:
     """`promptopt serve`: 0 when it was told to stop. Raises InvalidInput."""
-    values: dict[str, Any] = {option.name: getattr(options, option.name) for option in fields(ServerSettings)}
-    server = ServerSettings(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    values: dict[str, Any] = {}
+    for option in fields(ServerSettings):
+        value = getattr(options, option.name)
+        values[option.name] = tuple(value) if isinstance(value, list) else value
+    server = ServerSettings(**values)
     token = read_token(server)
     with needing("http"):
         from promptopt.http.run import serve as run
