@@ -133,6 +133,12 @@ async def test_half_a_character_is_422(body: bytes, message: str) -> None:
     assert refused(answer) == (422, "invalid_input", message)
 
 
+async def test_an_integer_may_be_written_with_a_point() -> None:
+    async with serving() as client:
+        answers = [await client.post("/optimize", json={"prompt": "a", "variants": count}) for count in (2.0, 2.5)]
+    assert [answer.status_code for answer in answers] == [200, 422]
+
+
 async def test_an_empty_batch_and_one_of_too_many_are_422() -> None:
     async with serving() as client:
         answers = [await client.post("/optimize/batch", json={"prompts": ["a"] * count}) for count in (0, MOST_PROMPTS + 1)]

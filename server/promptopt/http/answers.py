@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.responses import JSONResponse
 
 from promptopt.errors import Busy, InvalidInput, PromptoptError, RewriteFailed
@@ -14,7 +14,6 @@ MOST_PROMPTS = 128
 RETRY_SECONDS = "2"
 EXAMPLE = "create function"
 _STYLE = "The name of a built-in adapter; the one that the server was started with when left out."
-_REWRITTEN = "Act as a software engineer.\n\nTask: create function\n\nGoal: A function that does one thing and is tested."
 
 
 def _whole(text: str) -> str:
@@ -38,6 +37,11 @@ Text = Annotated[
 "A prompt. The limits stand in the schema only: the optimizer checks them, and says what to do."
 
 
+def _integral(number: Any) -> Any:
+    """1.0 as 1: to JSON Schema both are integers."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
 class Prompt(BaseModel):
     """One prompt."""
 
@@ -54,7 +58,9 @@ class Request(BaseModel):
 
     prompt: Text
     style: str | None = Field(None, description=_STYLE, examples=["golden"])
-    variants: int = Field(1, ge=1, le=MOST_VARIANTS, description="How many different rewrites, at most.", examples=[1])
+    variants: Annotated[int, BeforeValidator(_integral)] = Field(
+        1, ge=1, le=MOST_VARIANTS, description="How many different rewrites, at most.", examples=[1]
+    )
 
 
 class BatchRequest(BaseModel):
@@ -69,7 +75,7 @@ class BatchRequest(BaseModel):
 class Result(BaseModel):
     """A rewrite. confidence: from 0 to 1.  tokens: pieces that the network wrote.  seconds: that it took."""
 
-    optimized_prompt: str = Field(examples=[_REWRITTEN])
+    optimized_prompt: str = Field(description="The rewrite, with the prompt in it word for word.")
     confidence: float = Field(ge=0, le=1, examples=[0.87])
     tokens: int = Field(examples=[58])
     seconds: float = Field(examples=[0.21])
