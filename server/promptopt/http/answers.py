@@ -25,9 +25,9 @@ def _whole(text: str) -> str:
     return text
 
 
-Text = Annotated[
-    str,
-    AfterValidator(_whole),
+Text = Annotated[str, AfterValidator(_whole)]
+PromptText = Annotated[
+    Text,
     Field(
         description="What is to be rewritten, as its writer wrote it.",
         examples=[EXAMPLE],
@@ -47,7 +47,7 @@ class Prompt(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    prompt: Text
+    prompt: PromptText
     style: str | None = Field(None, description=_STYLE, examples=["golden"])
 
 
@@ -56,7 +56,7 @@ class Request(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    prompt: Text
+    prompt: PromptText
     style: str | None = Field(None, description=_STYLE, examples=["golden"])
     variants: Annotated[int, BeforeValidator(_integral)] = Field(
         1, ge=1, le=MOST_VARIANTS, description="How many different rewrites, at most.", examples=[1]
@@ -68,7 +68,12 @@ class BatchRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    prompts: list[Text] = Field(min_length=1, max_length=MOST_PROMPTS, examples=[[EXAMPLE, "plan a workshop on testing"]])
+    prompts: list[Text] = Field(
+        min_length=1,
+        max_length=MOST_PROMPTS,
+        description="One that cannot be rewritten fails in its place.",
+        examples=[[EXAMPLE, "plan a workshop on testing"]],
+    )
     style: str | None = Field(None, description=_STYLE, examples=["golden"])
 
 

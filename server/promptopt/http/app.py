@@ -40,12 +40,17 @@ Make = Callable[[Settings], Optimizer]
 _PROMPT_FAILURES = failures(400, 401, 403, 413, 421, 422, 429, 503)
 _GATE_FAILURES = failures(401, 403, 413, 421)
 _EVENT = 'event: progress\ndata: {"delta": " create function", "tokens": 7}\n\n'
+_EVENT_SCHEMA = {
+    "type": "object",
+    "properties": {"event": {"enum": ["progress", "done", "error"]}, "data": {"type": "string", "description": "JSON."}},
+    "required": ["event", "data"],
+}
 _EVENTS = {
     "description": "Events `progress` with `delta` and `tokens`, then one `done` with a result, or `error` with a problem.",
     "content": {
         "text/event-stream": {
-            "schema": {"type": "string"},
-            "example": 'event: progress\ndata: {"delta": " create function", "tokens": 7}\n\n',
+            "schema": _EVENT_SCHEMA,
+            "example": _EVENT,
         }
     },
 }
