@@ -90,8 +90,8 @@ def test_what_is_loopback(host: str, own: bool) -> None:
 
 @given(st.text())
 def test_no_header_is_too_odd_to_be_read(header: str) -> None:
-    assert host_name(header) == host_name(header).lower()
-    assert netloc(header) == netloc(header).lower()
+    assert host_name(header) != "localhost" or "localhost" in header.lower()
+    assert netloc(header) in header.lower()
 
 
 async def test_a_body_announced_as_huge_is_not_read() -> None:

@@ -31,7 +31,7 @@ PromptText = Annotated[
     Field(
         description="What is to be rewritten, as its writer wrote it.",
         examples=[EXAMPLE],
-        json_schema_extra={"minLength": 1, "maxLength": LONGEST_PROMPT, "pattern": r"\S"},
+        json_schema_extra={"minLength": 1, "maxLength": LONGEST_PROMPT, "pattern": r"[^\s\u001c-\u001f\u0085]"},
     ),
 ]
 "A prompt. The limits stand in the schema only: the optimizer checks them, and says what to do."
