@@ -22,7 +22,7 @@ ROOMS = [
     {"engine"},
     {"optimizer"},
     {"doctor"},
-    {"batch", "lsp"},
+    {"batch", "lsp", "http", "mcp"},
     {"commands"},
     {"cli"},
 ]
@@ -100,7 +100,11 @@ def test_no_file_is_long(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["promptopt.lsp.server", "promptopt.cli", "promptopt.lsp.cli", "promptopt.optimizer", "promptopt_training.cli"]
+    "module",
+    [
+        *("promptopt.lsp.server", "promptopt.cli", "promptopt.lsp.cli", "promptopt.optimizer", "promptopt_training.cli"),
+        *("promptopt.http.run", "promptopt.mcp"),
+    ],
 )
 def test_importing_a_surface_imports_nothing_heavy(module: str) -> None:
     code = f"import {module}, sys; print(sorted({HEAVY!r} & set(sys.modules)))"

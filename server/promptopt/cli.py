@@ -10,10 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from promptopt import __version__
-from promptopt.commands import adapters, doctor
+from promptopt.commands import adapters, doctor, mcp, serve
+from promptopt.commands.options import add_model_options, model_settings
 from promptopt.errors import Cancelled, InvalidInput, PromptoptError
 from promptopt.files import read_text
-from promptopt.settings import ENGINES, Settings, parse_settings
 
 EPILOG = """\
 examples:
@@ -55,23 +55,12 @@ def parser() -> argparse.ArgumentParser:
     )
     optimize.add_argument("-n", "--variants", type=_positive, default=1, metavar="N", help="print N different rewrites, the surest first")
     optimize.add_argument("--json", action="store_true", help="print JSON: optimized_prompt, confidence, tokens, seconds")
-    optimize.add_argument(
-        "--adapter_path", "--adapter-path", "--adapter", dest="adapter", default=Settings().adapter, metavar="ADAPTER",
-        help="built-in adapter, adapter folder, or owner/name on the Hub (default: %(default)s)",
-    )  # fmt: skip
-    optimize.add_argument("--offline", action="store_true", help="open no socket: what is not on this machine is missing")
-    optimize.add_argument(
-        "--engine",
-        choices=ENGINES,
-        default=Settings().engine,
-        help="what runs the network; reference needs the extra torch (default: %(default)s)",
-    )
-    optimize.add_argument(
-        "--threads", type=_threads, default=Settings().threads, metavar="N", help="processor threads; 0 chooses (default)"
-    )
+    add_model_options(optimize)
     optimize.set_defaults(run=run_optimize)
     adapters.add(commands)
     doctor.add(commands)
+    serve.add(commands)
+    mcp.add(commands)
     return root
 
 
@@ -106,8 +95,7 @@ def run_optimize(options: argparse.Namespace) -> int:
 
     if options.output and not options.batch:
         raise InvalidInput("--output belongs to --batch.", "Without it the result goes to standard output.")
-    settings = Settings(adapter=options.adapter, engine=options.engine, threads=options.threads, offline=options.offline)
-    optimizer = Optimizer(settings)
+    optimizer = Optimizer(model_settings(options))
     if options.batch:
         from promptopt.batch import rewrite_file
 
@@ -155,11 +143,4 @@ def _positive(text: str) -> int:
     number = int(text)
     if not 1 <= number <= 20:
         raise argparse.ArgumentTypeError("between 1 and 20")
-    return number
-
-
-def _threads(text: str) -> int:
-    number = int(text)
-    if parse_settings({"threads": number})[1]:
-        raise argparse.ArgumentTypeError("between 0 and 256")
     return number

@@ -51,3 +51,21 @@ class Cancelled(PromptoptError):
 
     code = "cancelled"
     exit_status = 130
+
+
+class Busy(PromptoptError):
+    """More is asked for than may wait; later there is room again."""
+
+    code = "busy"
+
+
+class Unavailable(PromptoptError):
+    """A server cannot do its work now."""
+
+    code = "unavailable"
+
+
+class Refused(PromptoptError):
+    """A request that is not let in: from another site, to another host, without the token, too large, or to no such place."""
+
+    code = "refused"

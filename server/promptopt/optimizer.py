@@ -1,9 +1,11 @@
 """The one way from a prompt to its rewrite: text, codec, engine, codec, text. Every surface goes through here."""
 
 import math
+import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from promptopt.adapters.access import Access, Fetched
@@ -74,6 +76,54 @@ class Optimizer:
         wrote is not acceptable, Cancelled once `stop` is set.
         """
         return self._rewrite(prompt, 0.0, 0, stop or threading.Event(), report)
+
+    def stream(self, prompt: str, stop: threading.Event | None = None) -> Generator[Progress | Rewrite, None, None]:
+        """The rewrite while it is written, one Progress for each piece, and the Rewrite last. Raises what `optimize` raises.
+
+        The network runs on a thread of its own and does not wait for the reader; it stops when the iterator is closed.
+        """
+        stop = stop or threading.Event()
+        told: queue.SimpleQueue[Progress | None] = queue.SimpleQueue()
+        with ThreadPoolExecutor(1, thread_name_prefix="promptopt-stream") as pool:
+            run = pool.submit(self.optimize, prompt, stop, told.put)
+            run.add_done_callback(lambda _: told.put(None))
+            try:
+                while (progress := told.get()) is not None:
+                    yield progress
+            except GeneratorExit:
+                stop.set()
+                raise
+        yield run.result()
+
+    async def aoptimize(self, prompt: str) -> Rewrite:
+        """`optimize` for an event loop, which goes on meanwhile; the network stops when the awaiting task is cancelled."""
+        import asyncio
+
+        stop = threading.Event()
+        try:
+            return await asyncio.to_thread(self.optimize, prompt, stop)
+        finally:
+            stop.set()
+
+    async def astream(self, prompt: str) -> AsyncGenerator[Progress | Rewrite, None]:
+        """`stream` for an event loop; the network stops when the iterator is closed or its task cancelled."""
+        import asyncio
+
+        loop, stop = asyncio.get_running_loop(), threading.Event()
+        told: asyncio.Queue[Progress | None] = asyncio.Queue()
+
+        def report(progress: Progress | None) -> None:
+            loop.call_soon_threadsafe(told.put_nowait, progress)
+
+        run = loop.run_in_executor(None, self.optimize, prompt, stop, report)
+        run.add_done_callback(lambda _: told.put_nowait(None))
+        try:
+            while (progress := await told.get()) is not None:
+                yield progress
+            yield await run
+        finally:
+            stop.set()
+            run.cancel()  # nobody asks any more how it ended
 
     def variants(self, prompt: str, count: int, stop: threading.Event | None = None) -> list[Rewrite]:
         """Up to `count` different rewrites, the network's surest first: the likeliest one and others drawn at the adapter's temperature.

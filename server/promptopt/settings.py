@@ -1,7 +1,7 @@
 """Every setting, declared once. The README's table, the command line and the editors' clients follow from here."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, get_type_hints
 
 
@@ -26,6 +26,23 @@ class Settings:
 
     idle_unload_seconds: int = 600
     "After how many seconds without a rewrite the language server releases the network's memory; 0 keeps it."
+
+
+def _option(default: Any, metavar: str, sentence: str) -> Any:
+    """A field whose option is called like it; `sentence` is its help and its line in the README."""
+    return field(default=default, metadata={"metavar": metavar, "help": sentence})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings:
+    """What `promptopt serve` takes, as options of the same names."""
+
+    host: str = _option("127.0.0.1", "ADDRESS", "Where the server listens; what other machines can reach needs a token.")
+    port: int = _option(8000, "PORT", "On which port; 0 takes a free one.")
+    token_file: str = _option("", "PATH", "A file with the token that clients must send; else it is taken from PROMPTOPT_TOKEN.")
+    allowed_hosts: tuple[str, ...] = _option((), "NAME", "Names under which clients may call the server, beside addresses and localhost.")
+    allowed_origins: tuple[str, ...] = _option((), "ORIGIN", "Sites whose pages may call the server, for instance https://example.org.")
+    queue: int = _option(256, "N", "How many prompts may wait; the next is told to come later.")
 
 
 ENGINES = ("auto", "compiled", "reference")

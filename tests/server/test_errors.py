@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from promptopt.errors import BundleError, Cancelled, HubError, InvalidInput, PromptoptError, RewriteFailed
+from promptopt.errors import BundleError, Busy, Cancelled, HubError, InvalidInput, PromptoptError, Refused, RewriteFailed, Unavailable
 from promptopt.files import read_text
 
 
@@ -17,6 +17,9 @@ from promptopt.files import read_text
         (HubError, "hub", 3),
         (RewriteFailed, "rewrite_failed", 4),
         (Cancelled, "cancelled", 130),
+        (Busy, "busy", 1),
+        (Unavailable, "unavailable", 1),
+        (Refused, "refused", 1),
     ],
 )
 def test_each_kind_has_its_code_and_exit_status(kind: type[PromptoptError], code: str, status: int) -> None:

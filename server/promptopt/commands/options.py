@@ -1,0 +1,33 @@
+"""Options that several commands have: which model, on what."""
+
+import argparse
+
+from promptopt.settings import ENGINES, Settings, parse_settings
+
+
+def add_model_options(command: argparse.ArgumentParser) -> None:
+    """Adds the options that `model_settings` reads."""
+    command.add_argument(
+        "--adapter_path", "--adapter-path", "--adapter", dest="adapter", default=Settings().adapter, metavar="ADAPTER",
+        help="built-in adapter, adapter folder, or owner/name on the Hub (default: %(default)s)",
+    )  # fmt: skip
+    command.add_argument("--offline", action="store_true", help="open no socket: what is not on this machine is missing")
+    command.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default=Settings().engine,
+        help="what runs the network; reference needs the extra torch (default: %(default)s)",
+    )
+    command.add_argument("--threads", type=_threads, default=Settings().threads, metavar="N", help="processor threads; 0 chooses (default)")
+
+
+def model_settings(options: argparse.Namespace) -> Settings:
+    """The settings that these options make."""
+    return Settings(adapter=options.adapter, engine=options.engine, threads=options.threads, offline=options.offline)
+
+
+def _threads(text: str) -> int:
+    number = int(text)
+    if parse_settings({"threads": number})[1]:
+        raise argparse.ArgumentTypeError("between 0 and 256")
+    return number

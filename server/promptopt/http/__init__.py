@@ -1,0 +1,1 @@
+"""`promptopt serve`: the same optimizer over HTTP. Needs the extra `http`."""
