@@ -3,7 +3,13 @@ import tseslint from "typescript-eslint";
 
 export default tseslint.config(
   { ignores: ["dist/", "out/", "node_modules/"] },
-  { files: ["**/*.mjs"], ...js.configs.recommended, languageOptions: { globals: { process: "readonly" } } },
+  {
+    files: ["**/*.mjs"],
+    ...js.configs.recommended,
+    languageOptions: {
+      globals: { process: "readonly", console: "readonly", fetch: "readonly", setTimeout: "readonly", URLSearchParams: "readonly" },
+    },
+  },
   {
     files: ["**/*.ts"],
     extends: [js.configs.recommended, ...tseslint.configs.strictTypeChecked],

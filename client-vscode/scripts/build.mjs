@@ -8,6 +8,8 @@ const shared = { bundle: true, platform: "node", target: "node20", format: "cjs"
 if (flags.has("--tests")) {
   const entryPoints = readdirSync("test/unit").map((name) => `test/unit/${name}`);
   await esbuild.build({ ...shared, entryPoints, outdir: "out/unit", sourcemap: "inline" });
+} else if (flags.has("--host")) {
+  await esbuild.build({ ...shared, entryPoints: ["test/host/suite.ts"], outdir: "out/host", external: ["vscode"] });
 } else {
   const production = flags.has("--production");
   const outfile = "dist/extension.js";

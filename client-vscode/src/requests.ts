@@ -1,7 +1,15 @@
 /** What the extension asks of the server: its commands, and the words for what went wrong. */
 
 import * as vscode from "vscode";
-import { ExecuteCommandRequest, LSPErrorCodes, LanguageClient, Range, ResponseError, WorkspaceEdit } from "vscode-languageclient/node";
+import {
+  ErrorCodes,
+  ExecuteCommandRequest,
+  LSPErrorCodes,
+  LanguageClient,
+  Range,
+  ResponseError,
+  WorkspaceEdit,
+} from "vscode-languageclient/node";
 
 export const OPTIMIZE = "promptopt.optimize";
 export const VARIANTS = "promptopt.variants";
@@ -49,5 +57,7 @@ export function isCancelled(error: unknown): boolean {
 
 /** The sentence of an error. */
 export function messageOf(error: unknown): string {
+  const lost: number[] = [ErrorCodes.PendingResponseRejected, ErrorCodes.ConnectionInactive];
+  if (error instanceof ResponseError && lost.includes(error.code)) return "The language server has ended meanwhile; nothing was replaced.";
   return error instanceof Error ? error.message : String(error);
 }
