@@ -87,3 +87,9 @@ def test_no_source_of_the_client_is_long() -> None:
     sources = [*CLIENT.glob("src/**/*.ts"), *CLIENT.glob("test/**/*.ts")]
     assert sources
     assert not [path.name for path in sources if len(path.read_text(encoding="utf-8").splitlines()) > LONGEST]
+
+
+def test_the_client_s_readme_links_nothing_outside_the_package() -> None:
+    """The packager refuses relative links: it has no address to resolve them with."""
+    readme = (CLIENT / "README.md").read_text(encoding="utf-8")
+    assert [link for link in re.findall(r"\]\(([^)#]+)", readme) if "://" not in link] == []
