@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { Machine, Places, candidates, findServer } from "../../src/discovery";
 
 const NOWHERE: Places = { setting: "", path: [], folders: [], python: "", own: "/own" };
-const EVERYWHERE: Places = { setting: "", path: ["/usr/bin"], folders: ["/work"], python: "/conda/bin/python", own: "/own" };
+const EVERYWHERE: Places = { setting: "", path: ["/usr/bin"], folders: ["/project"], python: "/conda/bin/python", own: "/own" };
 
 /** A machine that has `files`, each with what its --version prints; an Error for one that does not run. */
 function machine(files: Record<string, string | Error>, windows = false): Machine {
@@ -25,8 +25,8 @@ describe("where the server is looked for", () => {
   test("PATH, the workspace, the selected Python, the own environment, in this order", () => {
     assert.deepEqual(candidates(EVERYWHERE, false), [
       { origin: "PATH", file: "/usr/bin/promptopt-lsp" },
-      { origin: "workspace", file: "/work/.venv/bin/promptopt-lsp" },
-      { origin: "workspace", file: "/work/venv/bin/promptopt-lsp" },
+      { origin: "workspace", file: "/project/.venv/bin/promptopt-lsp" },
+      { origin: "workspace", file: "/project/venv/bin/promptopt-lsp" },
       { origin: "selected Python", file: "/conda/bin/promptopt-lsp" },
       { origin: "own environment", file: "/own/bin/promptopt-lsp" },
     ]);
