@@ -1,0 +1,25 @@
+// Bundles the extension, or with --tests each unit test, for Node.
+import { copyFileSync, readdirSync } from "node:fs";
+import * as esbuild from "esbuild";
+
+const flags = new Set(process.argv.slice(2));
+const shared = { bundle: true, platform: "node", target: "node20", format: "cjs", logLevel: "warning" };
+
+if (flags.has("--tests")) {
+  const entryPoints = readdirSync("test/unit").map((name) => `test/unit/${name}`);
+  await esbuild.build({ ...shared, entryPoints, outdir: "out/unit", sourcemap: "inline" });
+} else if (flags.has("--host")) {
+  await esbuild.build({ ...shared, entryPoints: ["test/host/suite.ts"], outdir: "out/host", external: ["vscode"] });
+} else {
+  const production = flags.has("--production");
+  const outfile = "dist/extension.js";
+  if (production) copyFileSync("../LICENSE", "LICENSE");
+  await esbuild.build({
+    ...shared,
+    entryPoints: ["src/extension.ts"],
+    outfile,
+    external: ["vscode"],
+    minify: production,
+    sourcemap: !production,
+  });
+}

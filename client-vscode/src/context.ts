@@ -1,0 +1,140 @@
+/** What the extension is made of, and the life of its server. */
+
+import * as vscode from "vscode";
+import { LanguageClient, State } from "vscode-languageclient/node";
+
+import { createClient } from "./client";
+import { Crashes } from "./crashes";
+import { Found } from "./discovery";
+import { OwnEnvironment } from "./environment";
+import { History } from "./history";
+import { messageOf } from "./requests";
+import { RestartQueue } from "./restart";
+import { find, install, offer, ownEnvironment } from "./server";
+import { Status } from "./status";
+
+const SHOW_LOGS = "Show Logs";
+const RESTART = "Restart";
+
+/** Owns the client, the status item, the history and the channels of a window. */
+export class Ctx implements vscode.Disposable {
+  readonly history = new History();
+  readonly own: OwnEnvironment;
+  found: Found = { kind: "missing" };
+  private client: LanguageClient | undefined;
+  private readonly status = new Status();
+  private readonly crashes = new Crashes();
+  private readonly starts = new RestartQueue(() => this.startAnew());
+
+  constructor(
+    readonly extension: vscode.ExtensionContext,
+    readonly log: vscode.LogOutputChannel,
+  ) {
+    this.own = ownEnvironment(extension);
+  }
+
+  /** The client, when its server is running. */
+  get running(): LanguageClient | undefined {
+    return this.client?.state === State.Running ? this.client : undefined;
+  }
+
+  /** Starts the server, or stops it and starts it again; never waits for the user. */
+  async restart(): Promise<void> {
+    this.crashes.forget();
+    await this.starts.run();
+  }
+
+  /** Lets the user install the server, or update it, and starts it. */
+  async install(): Promise<void> {
+    try {
+      if (this.own.exists) await this.stop();
+      if (await install(this.own, this.log)) this.log.info("The server is installed.");
+    } catch (error) {
+      this.fail(`promptopt: the language server was not installed. ${messageOf(error)}`, SHOW_LOGS);
+    }
+    await this.restart();
+  }
+
+  /** Removes the extension's own environment. */
+  async uninstall(): Promise<void> {
+    await this.stop();
+    this.own.remove();
+    await this.restart();
+  }
+
+  /** Says why there is no server, with what can be done about it. */
+  explain(): void {
+    if (this.found.kind === "found") this.fail("promptopt: the language server is not running.", RESTART, SHOW_LOGS);
+    else void offer(this.found, () => this.install());
+  }
+
+  /** Shows an error with buttons, without waiting for the user. */
+  fail(message: string, ...buttons: string[]): void {
+    this.log.error(message);
+    void vscode.window.showErrorMessage(message, ...buttons).then((picked) => {
+      if (picked === SHOW_LOGS) this.log.show();
+      if (picked === RESTART) void this.restart();
+    });
+  }
+
+  /** Keeps what an edit replaces, as long as it is one place of one open document. */
+  remember(edit: vscode.WorkspaceEdit): void {
+    for (const [uri, edits] of edit.entries()) {
+      const document = vscode.workspace.textDocuments.find((each) => each.uri.toString() === uri.toString());
+      const [only, ...others] = edits;
+      if (document === undefined || only === undefined || others.length > 0) continue;
+      const before = document.getText(only.range);
+      const start = document.offsetAt(only.range.start);
+      this.history.add({ uri: uri.toString(), start, before, after: only.newText, at: new Date() });
+    }
+  }
+
+  async stop(): Promise<void> {
+    const client = this.client;
+    this.client = undefined;
+    await client?.dispose();
+  }
+
+  dispose(): void {
+    this.status.dispose();
+  }
+
+  private async startAnew(): Promise<void> {
+    await this.stop();
+    this.status.tell({ state: "starting", message: "Starting the language server." });
+    this.found = await find(this.own);
+    if (this.found.kind !== "found") {
+      this.status.tell({ state: "error", message: "The language server is not on this machine." });
+      this.explain();
+      return;
+    }
+    const { candidate, version } = this.found;
+    this.log.info(`Server ${version} from ${candidate.origin}: ${candidate.file}`);
+    this.client = createClient(candidate.file, this.log, {
+      status: (status) => {
+        this.status.tell(status);
+      },
+      rewriting: (edit) => {
+        this.remember(edit);
+      },
+      crashed: () => this.crashed(),
+    });
+    this.client.onDidChangeState(({ newState }) => {
+      if (newState === State.Running) this.status.tell({ state: "ready", message: "Ready." });
+    });
+    try {
+      await this.client.start();
+    } catch (error) {
+      this.status.tell({ state: "error", message: messageOf(error) });
+      this.fail(`promptopt: the language server did not start. ${messageOf(error)}`, RESTART, SHOW_LOGS);
+    }
+  }
+
+  private crashed(): boolean {
+    const again = this.crashes.again();
+    this.log.warn(again ? "The server has ended; it is started again." : "The server keeps ending; it is left alone.");
+    this.status.tell({ state: again ? "starting" : "error", message: "The language server has ended." });
+    if (!again) this.fail("promptopt: the language server keeps ending and is not started again.", RESTART, SHOW_LOGS);
+    return again;
+  }
+}

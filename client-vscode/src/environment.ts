@@ -1,0 +1,69 @@
+/** The extension's own virtual environment, in which the user may have the server installed. Knows nothing of VS Code. */
+
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import { programs } from "./discovery";
+
+const LEAST_PYTHON = [3, 11] as const;
+const INSTALL_TIMEOUT_MS = 15 * 60 * 1000;
+const ASK_VERSION = "import sys; print(*sys.version_info[:2])";
+
+export type Run = (file: string, args: readonly string[], signal?: AbortSignal, timeout?: number) => Promise<string>;
+
+/** Makes, updates and removes the environment at `folder`. */
+export class OwnEnvironment {
+  constructor(
+    readonly folder: string,
+    private readonly windows: boolean,
+    private readonly run: Run,
+  ) {}
+
+  get exists(): boolean {
+    return fs.existsSync(this.folder);
+  }
+
+  /**
+   * Installs `what` (as pip takes it), or updates it. `tell` gets a sentence for each step. When the first installation
+   * fails or is cancelled nothing of it is left.
+   */
+  async install(pythons: readonly string[], what: string, tell: (step: string) => void, signal: AbortSignal): Promise<void> {
+    const before = this.exists;
+    try {
+      if (!before) {
+        tell("Looking for Python…");
+        const python = await this.python(pythons);
+        tell("Making a virtual environment…");
+        fs.mkdirSync(path.dirname(this.folder), { recursive: true });
+        await this.run(python, ["-m", "venv", this.folder], signal, INSTALL_TIMEOUT_MS);
+      }
+      tell(`Installing ${what}…`);
+      const own = path.join(programs(this.folder, this.windows), this.windows ? "python.exe" : "python");
+      await this.run(own, ["-m", "pip", "install", "--upgrade", what], signal, INSTALL_TIMEOUT_MS);
+    } catch (error) {
+      if (!before) this.remove();
+      throw error;
+    }
+  }
+
+  /** Removes the environment and everything in it. */
+  remove(): void {
+    fs.rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** The first of `pythons` that is new enough. */
+  private async python(pythons: readonly string[]): Promise<string> {
+    for (const python of pythons) {
+      const printed = await this.run(python, ["-c", ASK_VERSION]).catch(() => "");
+      if (isNewEnough(printed)) return python;
+    }
+    throw new Error(`No Python ${LEAST_PYTHON.join(".")} or newer was found. Install one from python.org and try again.`);
+  }
+}
+
+/** Whether "3 12" is a version that the server runs on. */
+export function isNewEnough(printed: string): boolean {
+  const [major, minor] = printed.trim().split(" ").map(Number);
+  if (major === undefined || minor === undefined) return false;
+  return major > LEAST_PYTHON[0] || (major === LEAST_PYTHON[0] && minor >= LEAST_PYTHON[1]);
+}

@@ -1,0 +1,167 @@
+/** The preview: the rewrite streams into a diff beside the original, and is applied only when the user accepts it. */
+
+import { randomUUID } from "node:crypto";
+import * as vscode from "vscode";
+import { LanguageClient, ProgressType } from "vscode-languageclient/node";
+
+import type { Ctx } from "./context";
+import { PREVIEW, PreviewParams, PreviewProgress, PreviewResult, execute, isCancelled, messageOf } from "./requests";
+import { anchored, applied } from "./text";
+
+export const SCHEME = "promptopt-preview";
+const STREAM = new ProgressType<PreviewProgress>();
+const SHOW_LOGS = "Show Logs";
+const TRY_AGAIN = "Try Again";
+
+/** One diff: the document as it was at `version`, and the text that would take its place. */
+interface Shown {
+  readonly document: vscode.TextDocument;
+  readonly start: number;
+  readonly end: number;
+  readonly version: number;
+  readonly original: string;
+  readonly left: vscode.Uri;
+  readonly right: vscode.Uri;
+  readonly stop: vscode.CancellationTokenSource;
+  proposed: string;
+  edit?: vscode.WorkspaceEdit;
+}
+
+/** One preview at a time: a new one takes the place of the one before. */
+export class Preview implements vscode.TextDocumentContentProvider, vscode.Disposable {
+  private readonly changed = new vscode.EventEmitter<vscode.Uri>();
+  private readonly subscriptions: vscode.Disposable[];
+  private shown: Shown | undefined;
+  readonly onDidChange = this.changed.event;
+
+  constructor(private readonly ctx: Ctx) {
+    this.subscriptions = [
+      vscode.workspace.registerTextDocumentContentProvider(SCHEME, this),
+      vscode.window.tabGroups.onDidChangeTabs(({ closed }) => {
+        if (this.shown && closed.some((tab) => shows(tab, this.shown?.right))) this.forget();
+      }),
+    ];
+  }
+
+  provideTextDocumentContent(uri: vscode.Uri): string {
+    const shown = this.shown;
+    if (uri.toString() === shown?.left.toString()) return shown.original;
+    return uri.toString() === shown?.right.toString() ? shown.proposed : "";
+  }
+
+  /** Opens the diff for a range and fills it; an empty range means what stands around it. */
+  async show(client: LanguageClient, document: vscode.TextDocument, range: vscode.Range): Promise<void> {
+    await this.discard();
+    const original = document.getText();
+    const [left, right] = ["original", "rewrite"].map((side) =>
+      vscode.Uri.from({ scheme: SCHEME, path: document.uri.path, query: `${side}-${randomUUID()}` }),
+    ) as [vscode.Uri, vscode.Uri];
+    const stop = new vscode.CancellationTokenSource();
+    const [start, end] = [document.offsetAt(range.start), document.offsetAt(range.end)];
+    const shown: Shown = { document, start, end, version: document.version, original, left, right, stop, proposed: original };
+    this.shown = shown;
+    const name = document.uri.path.split("/").pop() ?? "";
+    const options = { preview: true, selection: new vscode.Range(range.start, range.start) };
+    await vscode.commands.executeCommand("vscode.diff", left, right, `${name}: rewrite`, options);
+    await this.fill(client, shown);
+  }
+
+  /** Applies the rewrite, as one step to undo; where the document has changed nothing is applied. */
+  async accept(): Promise<void> {
+    const shown = this.shown;
+    if (shown?.edit === undefined) return;
+    if (shown.document.isClosed || shown.document.version !== shown.version) {
+      const message = "promptopt: the document has changed since the preview was made; nothing was replaced.";
+      void vscode.window.showWarningMessage(message, TRY_AGAIN).then((picked) => {
+        if (picked === TRY_AGAIN) void this.again();
+      });
+      return;
+    }
+    this.ctx.remember(shown.edit);
+    await this.discard();
+    await vscode.workspace.applyEdit(shown.edit);
+    await vscode.window.showTextDocument(shown.document);
+  }
+
+  /** Closes the diff; a rewrite under way is stopped. The document stays as it is. */
+  async discard(): Promise<void> {
+    const right = this.shown?.right;
+    this.forget();
+    const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);
+    await vscode.window.tabGroups.close(tabs.filter((tab) => shows(tab, right)));
+  }
+
+  /** Asks once more, for the same words where they stand now. */
+  async again(): Promise<void> {
+    const shown = this.shown;
+    const client = this.ctx.running;
+    if (shown === undefined) return;
+    if (client === undefined) {
+      this.ctx.explain();
+      return;
+    }
+    const { document, start, end } = shown;
+    const words = shown.original.slice(start, end);
+    const at = document.version === shown.version ? start : anchored(document.getText(), words, start);
+    if (at < 0) {
+      void vscode.window.showWarningMessage("promptopt: the selected text is not there any more. Select what you want to ask.");
+      return;
+    }
+    await this.show(client, document, new vscode.Range(document.positionAt(at), document.positionAt(at + words.length)));
+  }
+
+  dispose(): void {
+    this.forget();
+    this.changed.dispose();
+    vscode.Disposable.from(...this.subscriptions).dispose();
+  }
+
+  /** Asks the server, and shows what comes as it comes. */
+  private async fill(client: LanguageClient, shown: Shown): Promise<void> {
+    const { document, start, end, version, original } = shown;
+    const token = randomUUID();
+    const range = new vscode.Range(document.positionAt(start), document.positionAt(end));
+    const params: PreviewParams = {
+      textDocument: { uri: client.code2ProtocolConverter.asUri(document.uri), version },
+      range: client.code2ProtocolConverter.asRange(range),
+      token,
+    };
+    const stream = client.onProgress(STREAM, token, ({ text }) => {
+      this.propose(shown, applied(original, [{ start, end, text }]));
+    });
+    try {
+      const result = (await execute(client, PREVIEW, params, shown.stop.token)) as PreviewResult;
+      const edit = await client.protocol2CodeConverter.asWorkspaceEdit(result.edit);
+      const edits = edit.get(document.uri).map((each) => ({
+        start: document.offsetAt(each.range.start),
+        end: document.offsetAt(each.range.end),
+        text: each.newText,
+      }));
+      stream.dispose();
+      this.propose(shown, applied(original, edits));
+      shown.edit = edit;
+    } catch (error) {
+      if (this.shown === shown) await this.discard();
+      if (!isCancelled(error)) this.ctx.fail(`promptopt: ${messageOf(error)}`, SHOW_LOGS);
+    } finally {
+      stream.dispose();
+    }
+  }
+
+  private propose(shown: Shown, text: string): void {
+    if (this.shown !== shown) return;
+    shown.proposed = text;
+    this.changed.fire(shown.right);
+  }
+
+  private forget(): void {
+    this.shown?.stop.cancel();
+    this.shown?.stop.dispose();
+    this.shown = undefined;
+  }
+}
+
+/** Whether a tab is the diff whose right side is `uri`. */
+function shows(tab: vscode.Tab, uri: vscode.Uri | undefined): boolean {
+  return tab.input instanceof vscode.TabInputTextDiff && tab.input.modified.toString() === uri?.toString();
+}

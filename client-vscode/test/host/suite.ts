@@ -1,0 +1,228 @@
+/** Runs inside VS Code's extension host, with the installed extension and the real server. */
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import * as path from "node:path";
+import * as vscode from "vscode";
+
+const PATIENCE_MS = 60_000;
+
+/** What `probe` gives once it gives something; fails after a minute. */
+async function until<T>(what: string, probe: () => T | undefined | Promise<T | undefined>): Promise<T> {
+  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 100))) {
+    const value = await probe();
+    if (value !== undefined) return value;
+  }
+  throw new Error(`waited in vain for ${what}`);
+}
+
+/** Opens a file of the workspace with `text`, and selects `words` in it. */
+async function opened(name: string, text: string, words: string): Promise<vscode.TextEditor> {
+  const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
+  assert.ok(folder);
+  const uri = vscode.Uri.file(path.join(folder.fsPath, name));
+  await vscode.workspace.fs.writeFile(uri, new TextEncoder().encode(text));
+  const editor = await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(uri));
+  const start = editor.document.getText().indexOf(words);
+  const range = new vscode.Selection(editor.document.positionAt(start), editor.document.positionAt(start + words.length));
+  await until("the selection", () => {
+    editor.selection = range;
+    return editor.selection.isEqual(range) || undefined;
+  });
+  return editor;
+}
+
+async function optimized(editor: vscode.TextEditor): Promise<string> {
+  const before = editor.document.getText();
+  await vscode.commands.executeCommand("promptopt.optimizePrompt");
+  return until("the rewrite", () => (editor.document.getText() === before ? undefined : editor.document.getText()));
+}
+
+async function undone(editor: vscode.TextEditor, before: string): Promise<void> {
+  await vscode.commands.executeCommand("undo");
+  await until("the undo", () => editor.document.getText() === before || undefined);
+}
+
+function hasCommand(name: string): Promise<true | undefined> {
+  return Promise.resolve(vscode.commands.getCommands(true)).then((names) => names.includes(name) || undefined);
+}
+
+/** The process of the server, a child of this one. */
+function serverProcess(): number | undefined {
+  const children = execFileSync("ps", ["-o", "pid=,args=", "--ppid", String(process.pid)], { encoding: "utf8" }).split("\n");
+  const line = children.find((child) => /promptopt[.-]lsp/.test(child));
+  return line === undefined ? undefined : Number.parseInt(line, 10);
+}
+
+/** The right side of the diff, once it has a whole rewrite. */
+function previewed(): Promise<vscode.TextDocument> {
+  return until("the rewrite in the diff", () =>
+    vscode.workspace.textDocuments.find(
+      (each) => !each.isClosed && each.uri.query.startsWith("rewrite-") && each.getText().includes("Goal:"),
+    ),
+  );
+}
+
+const tests: Record<string, () => Promise<void>> = {
+  "the extension starts the server": async () => {
+    const extension = await until("the extension", () => vscode.extensions.getExtension("promptopt.promptopt"));
+    await extension.activate();
+    await until("the server", () => hasCommand("promptopt.optimize"));
+  },
+
+  "plain text is replaced, and one undo restores it": async () => {
+    const before = "Notes\n\ncreate function\n\nThe end\n";
+    const editor = await opened("note.txt", before, "create function");
+    const after = await optimized(editor);
+    assert.ok(after.startsWith("Notes\n\nAct as "), after);
+    assert.ok(after.endsWith("\n\nThe end\n"), after);
+    assert.ok(after.includes("Task: create function"), after);
+    await undone(editor, before);
+  },
+
+  "a Python comment stays a comment": async () => {
+    const before = "x = 1\n# create function\ny = 2\n";
+    const editor = await opened("code.py", before, "create function");
+    const lines = (await optimized(editor)).split("\n");
+    assert.deepEqual([lines[0], ...lines.slice(-2)], ["x = 1", "y = 2", ""]);
+    assert.deepEqual(
+      lines.slice(1, -2).filter((line) => !line.startsWith("#")),
+      [],
+    );
+    await undone(editor, before);
+  },
+
+  "an emoji before the selection moves nothing": async () => {
+    const before = "😀😀 create function\n";
+    const editor = await opened("emoji.txt", before, "create function");
+    const after = await optimized(editor);
+    assert.ok(after.startsWith("😀😀 Act as "), after);
+    await undone(editor, before);
+  },
+
+  "the light bulb offers the rewrite, and applying it is one undo": async () => {
+    const before = "create function\n";
+    const editor = await opened("bulb.txt", before, "create function");
+    const actions = await vscode.commands.executeCommand<vscode.CodeAction[]>(
+      "vscode.executeCodeActionProvider",
+      editor.document.uri,
+      editor.selection,
+      vscode.CodeActionKind.RefactorRewrite.value,
+      1,
+    );
+    const edit = actions.find((action) => action.title === "Optimize prompt")?.edit;
+    assert.ok(edit);
+    await vscode.workspace.applyEdit(edit);
+    assert.ok(editor.document.getText().includes("Task: create function"));
+    await undone(editor, before);
+  },
+
+  "an untitled document is served as well": async () => {
+    const document = await vscode.workspace.openTextDocument({ content: "create function" });
+    const editor = await vscode.window.showTextDocument(document);
+    editor.selection = new vscode.Selection(0, 0, 0, 15);
+    assert.ok((await optimized(editor)).includes("Task: create function"));
+  },
+
+  "a preview is shown, applied when it is accepted, and undone at once": async () => {
+    const before = "create function\n";
+    const editor = await opened("preview.txt", before, "create function");
+    await vscode.commands.executeCommand("promptopt.previewPrompt");
+    const proposed = (await previewed()).getText();
+    assert.equal(editor.document.getText(), before);
+    await vscode.commands.executeCommand("promptopt.acceptPreview");
+    await until("the rewrite", () => editor.document.getText() === proposed || undefined);
+    await undone(editor, before);
+  },
+
+  "a preview that is discarded changes nothing": async () => {
+    const before = "write an email\n";
+    const editor = await opened("discard.txt", before, "write an email");
+    await vscode.commands.executeCommand("promptopt.previewPrompt");
+    await vscode.commands.executeCommand("promptopt.discardPreview");
+    assert.equal(editor.document.getText(), before);
+    const diffs = vscode.window.tabGroups.all.flatMap((group) => group.tabs).filter((tab) => tab.input instanceof vscode.TabInputTextDiff);
+    assert.deepEqual(diffs, []);
+  },
+
+  "with the setting always the command shows a preview": async () => {
+    const settings = vscode.workspace.getConfiguration("promptopt");
+    await settings.update("preview", "always", vscode.ConfigurationTarget.Global);
+    const before = "plan a workshop\n";
+    const editor = await opened("always.txt", before, "plan a workshop");
+    await vscode.commands.executeCommand("promptopt.optimizePrompt");
+    await previewed();
+    assert.equal(editor.document.getText(), before);
+    await vscode.commands.executeCommand("promptopt.discardPreview");
+    await settings.update("preview", undefined, vscode.ConfigurationTarget.Global);
+  },
+
+  "a preview is not applied to a document that has changed": async () => {
+    const editor = await opened("changed.txt", "create function\n", "create function");
+    await vscode.commands.executeCommand("promptopt.previewPrompt");
+    await previewed();
+    const change = new vscode.WorkspaceEdit();
+    change.insert(editor.document.uri, new vscode.Position(0, 0), "Please ");
+    await vscode.workspace.applyEdit(change);
+    await vscode.commands.executeCommand("promptopt.acceptPreview");
+    assert.equal(editor.document.getText(), "Please create function\n");
+    await vscode.commands.executeCommand("promptopt.tryPreviewAgain");
+    const proposed = await previewed();
+    assert.ok(proposed.getText().startsWith("Please Act as "), proposed.getText());
+    await vscode.commands.executeCommand("promptopt.discardPreview");
+  },
+
+  "the history puts back what a rewrite has replaced, below later text": async () => {
+    const editor = await opened("history.txt", "create function\n", "create function");
+    await optimized(editor);
+    const change = new vscode.WorkspaceEdit();
+    change.insert(editor.document.uri, new vscode.Position(0, 0), "Later\n");
+    await vscode.workspace.applyEdit(change);
+    const shown = vscode.commands.executeCommand("promptopt.showHistory");
+    await until("the undo from the history", async () => {
+      await vscode.commands.executeCommand("workbench.action.acceptSelectedQuickOpenItem");
+      return editor.document.getText() === "Later\ncreate function\n" || undefined;
+    });
+    await shown;
+  },
+
+  "a server that is killed during a rewrite leaves the document alone and comes back": async () => {
+    const before = "create function\n";
+    const editor = await opened("killed.txt", before, "create function");
+    const old = await until("the process", serverProcess);
+    process.kill(old, "SIGSTOP"); // so that the rewrite cannot be done before it is killed
+    const rewrite = vscode.commands.executeCommand("promptopt.optimizePrompt");
+    process.kill(old, "SIGKILL");
+    await rewrite;
+    assert.equal(editor.document.getText(), before);
+    await until("another process", () => {
+      const now = serverProcess();
+      return now === old ? undefined : now;
+    });
+    await until("a rewrite by the new server", async () => {
+      await vscode.commands.executeCommand("promptopt.optimizePrompt");
+      return editor.document.getText().includes("Task: create function") || undefined;
+    });
+  },
+
+  "a restart brings the server back": async () => {
+    await vscode.commands.executeCommand("promptopt.restartServer");
+    await until("the server", () => hasCommand("promptopt.optimize"));
+    const editor = await opened("again.txt", "create function\n", "create function");
+    assert.ok((await optimized(editor)).includes("Task: create function"));
+  },
+};
+
+/** VS Code calls this. The results go to the file that run.mjs waits for. */
+export async function run(): Promise<void> {
+  const results = [];
+  for (const [name, test] of Object.entries(tests)) {
+    const problem = await test().then(
+      () => "",
+      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    );
+    results.push({ name, problem });
+  }
+  writeFileSync(String(process.env["PROMPTOPT_TEST_RESULTS"]), JSON.stringify(results));
+}
