@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -57,8 +56,7 @@ def _rows(optimizer: Optimizer, texts: list[str]) -> Iterator[dict[str, Any]]:
         if isinstance(result, PromptoptError):
             yield {"optimized_prompt": None, "error": str(result)}
         else:
-            row = asdict(result)
-            yield {"optimized_prompt": row.pop("text"), **row}
+            yield result.as_json()
 
 
 def _resume(output: Path, texts: list[str]) -> tuple[int, int]:

@@ -6,12 +6,11 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from promptopt import __version__
 from promptopt.commands import adapters, doctor, mcp, serve
-from promptopt.commands.options import add_model_options, model_settings
+from promptopt.commands.options import add_command, add_model_options, model_settings
 from promptopt.errors import Cancelled, InvalidInput, PromptoptError
 from promptopt.files import read_text
 
@@ -38,13 +37,8 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog="promptopt", description="Turns a vague prompt into a structured one, on this machine.")
     root.add_argument("--version", action="version", version=f"promptopt {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    optimize = commands.add_parser(
-        "optimize",
-        help="rewrite a prompt",
-        description="Rewrites a prompt given as an argument, in a file, or on standard input.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    description = "Rewrites a prompt given as an argument, in a file, or on standard input."
+    optimize = add_command(commands, "optimize", "rewrite a prompt", description, EPILOG)
     source = optimize.add_mutually_exclusive_group()
     source.add_argument("text", nargs="?", metavar="TEXT", help="the prompt")
     source.add_argument("--prompt", metavar="TEXT", help="the prompt, as an option")
@@ -109,7 +103,7 @@ def run_optimize(options: argparse.Namespace) -> int:
         optimizer.fetch(report)
     rewrites = optimizer.variants(prompt, options.variants) if options.variants > 1 else [optimizer.optimize(prompt)]
     if options.json:
-        rows = [{"optimized_prompt": row.pop("text"), **row} for row in map(asdict, rewrites)]
+        rows = [rewrite.as_json() for rewrite in rewrites]
         print(json.dumps(rows[0] if options.variants == 1 else rows, ensure_ascii=False, indent=1))
     else:
         print("\n\n---\n\n".join(rewrite.text for rewrite in rewrites))

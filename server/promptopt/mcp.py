@@ -24,7 +24,7 @@ class Optimized(BaseModel):
 
 
 def create_server(optimizer: Optimizer) -> MCPServer:
-    """A server with the tool `optimize_prompt` and the prompt `optimize`; the network is loaded at the first call."""
+    """A server with the tool `optimize_prompt`; the network is loaded at the first call."""
     server = MCPServer("promptopt", version=__version__, log_level="WARNING")
 
     @server.tool(annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False))
@@ -34,6 +34,6 @@ def create_server(optimizer: Optimizer) -> MCPServer:
             rewrite = await optimizer.aoptimize(prompt)
         except PromptoptError as error:
             raise ToolError(str(error)) from error
-        return Optimized(optimized_prompt=rewrite.text, confidence=rewrite.confidence, tokens=rewrite.tokens, seconds=rewrite.seconds)
+        return Optimized(**rewrite.as_json())
 
     return server

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from promptopt.adapters.access import Access, Fetched
 from promptopt.adapters.locate import locate, may_need_hub
@@ -35,6 +36,10 @@ class Rewrite:
     confidence: float
     tokens: int
     seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The rewrite as every surface gives it to programs; the text is called "optimized_prompt"."""
+        return {"optimized_prompt": self.text, "confidence": self.confidence, "tokens": self.tokens, "seconds": self.seconds}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from promptopt.commands.options import add_command
 from promptopt.errors import BundleError, InvalidInput
 
 if TYPE_CHECKING:
@@ -42,10 +43,7 @@ class Row:
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command and its own commands."""
     description = "Lists, fetches, checks and removes adapters and their bases."
-    formatter = argparse.RawDescriptionHelpFormatter
-    own = commands.add_parser(
-        "adapters", help="adapters on this machine", description=description, epilog=EPILOG, formatter_class=formatter
-    )
+    own = add_command(commands, "adapters", "adapters on this machine", description, EPILOG)
     actions = own.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="what is built in and what is in the cache")
     listing.add_argument("--json", action="store_true", help="print JSON, one object for each")

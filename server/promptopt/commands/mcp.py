@@ -3,7 +3,7 @@
 import argparse
 
 from promptopt.commands.extras import needing
-from promptopt.commands.options import add_model_options, model_settings
+from promptopt.commands.options import add_command, add_model_options, model_settings
 
 EPILOG = """\
 an agent starts it, for instance by this entry in its configuration:
@@ -13,12 +13,12 @@ an agent starts it, for instance by this entry in its configuration:
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command."""
-    own = commands.add_parser(
+    own = add_command(
+        commands,
         "mcp",
-        help="be a tool of agents (Model Context Protocol on standard input and output)",
-        description="Speaks the Model Context Protocol on standard input and output; its tool is optimize_prompt.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "be a tool of agents (Model Context Protocol on standard input and output)",
+        "Speaks the Model Context Protocol on standard input and output; its tool is optimize_prompt.",
+        EPILOG,
     )
     add_model_options(own)
     own.set_defaults(run=mcp)

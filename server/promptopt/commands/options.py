@@ -5,6 +5,15 @@ import argparse
 from promptopt.settings import ENGINES, Settings, parse_settings
 
 
+def add_command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, summary: str, description: str, epilog: str
+) -> argparse.ArgumentParser:
+    """A command with its line in the list, its description, and below its options an epilog that keeps its lines."""
+    return commands.add_parser(
+        name, help=summary, description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
 def add_model_options(command: argparse.ArgumentParser) -> None:
     """Adds the options that `model_settings` reads."""
     command.add_argument(

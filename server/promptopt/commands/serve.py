@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from promptopt.commands.extras import needing
-from promptopt.commands.options import add_model_options, model_settings
+from promptopt.commands.options import add_command, add_model_options, model_settings
 from promptopt.errors import InvalidInput
 from promptopt.files import read_text
 from promptopt.settings import ServerSettings
@@ -25,13 +25,7 @@ GET /openapi.json describes the rest.
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command; its options follow from the settings."""
-    own = commands.add_parser(
-        "serve",
-        help="answer over HTTP",
-        description="Answers over HTTP, on this machine only unless told otherwise.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    own = add_command(commands, "serve", "answer over HTTP", "Answers over HTTP, on this machine only unless told otherwise.", EPILOG)
     for option in fields(ServerSettings):
         names = dict.fromkeys([f"--{option.name}", f"--{option.name.replace('_', '-')}"])
         several = isinstance(option.default, tuple)

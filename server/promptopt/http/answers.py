@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from starlette.responses import JSONResponse
 
 from promptopt.errors import Busy, InvalidInput, PromptoptError, RewriteFailed
-from promptopt.optimizer import LONGEST_PROMPT, Rewrite
+from promptopt.optimizer import LONGEST_PROMPT
 
 MOST_VARIANTS = 10
 MOST_PROMPTS = 128
@@ -121,16 +121,6 @@ class Health(BaseModel):
     adapter: str
     waiting: int
     problem: Problem | None = None
-
-
-def result(rewrite: Rewrite) -> dict[str, Any]:
-    """A rewrite as the JSON of `Result`."""
-    return {
-        "optimized_prompt": rewrite.text,
-        "confidence": rewrite.confidence,
-        "tokens": rewrite.tokens,
-        "seconds": rewrite.seconds,
-    }
 
 
 def problem(error: PromptoptError) -> dict[str, str]:

@@ -28,7 +28,6 @@ from promptopt.http.answers import (
     failure,
     failures,
     problem,
-    result,
 )
 from promptopt.http.batches import Batches
 from promptopt.http.gates import SameSite, Token, WholeRequests
@@ -154,7 +153,7 @@ def _add_rewriting(app: FastAPI, batches: Batches, styles: Styles, metrics: Metr
         else:
             found = [_given(rewrite) for rewrite in await batches.rewrites([asked.prompt], style)]
         metrics.tokens(sum(rewrite.tokens for rewrite in found))
-        return {**result(found[0]), "variants": [result(rewrite) for rewrite in found[1:]]}
+        return {**found[0].as_json(), "variants": [rewrite.as_json() for rewrite in found[1:]]}
 
     @app.post("/optimize/batch", response_model=BatchAnswer, responses=_PROMPT_FAILURES)
     async def optimize_batch(asked: BatchRequest) -> dict[str, Any]:
@@ -204,7 +203,7 @@ async def _events(heard: AsyncGenerator[Progress | Rewrite, None], metrics: Metr
             async for told in heard:
                 if isinstance(told, Rewrite):
                     metrics.tokens(told.tokens)
-                    yield _event("done", result(told))
+                    yield _event("done", told.as_json())
                 elif len(told.text) > shown:
                     yield _event("progress", {"delta": told.text[shown:], "tokens": told.tokens})
                     shown = len(told.text)
@@ -227,7 +226,7 @@ def _row(rewrite: Rewrite | BaseException) -> dict[str, Any]:
     """A result, or the failure of this prompt alone; raises a failure of the whole batch."""
     if isinstance(rewrite, (RewriteFailed, InvalidInput)):
         return {"error": problem(rewrite)}
-    return result(_given(rewrite))
+    return _given(rewrite).as_json()
 
 
 def _sentence(errors: Sequence[Any]) -> str:

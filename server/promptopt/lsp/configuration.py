@@ -36,7 +36,7 @@ class Configuration:
         return problems
 
     def pulled(self, scopes: Sequence[str], answers: Sequence[Any]) -> list[str]:
-        """Takes over the answer to workspace/configuration: the first for the session, one more for each of `scopes`."""
+        """Takes over the answer to workspace/configuration: the first for all documents, one more for each of `scopes`."""
         self.general, problems = parse_settings(answers[0] if answers else None, self._started)
         self._folders = {}
         for scope, answer in zip(scopes, answers[1:], strict=False):

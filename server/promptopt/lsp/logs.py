@@ -41,7 +41,7 @@ class ClientLog(logging.Handler):
         self._loop = loop
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Sends one record, unless the session is over."""
+        """Sends one record, unless the client has left."""
         params = types.LogMessageParams(_KINDS.get(record.levelno, types.MessageType.Log), record.getMessage())
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._server.window_log_message, params)

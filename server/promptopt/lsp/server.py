@@ -1,4 +1,4 @@
-"""The wiring: protocol messages in, thin handlers, the session behind them."""
+"""The wiring: protocol messages in, thin handlers, and behind them what is known of the client."""
 
 import asyncio
 from typing import Any
