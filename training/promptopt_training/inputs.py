@@ -5,13 +5,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from promptopt_training.golden.knowledge import Entry
+from promptopt_training.golden.knowledge import Entry, read_yaml
 from promptopt_training.records import read_lines
 
 SHARED_WORDS = 8
@@ -119,8 +116,7 @@ def mistyped(text: str, rng: random.Random) -> str:
 
 @cache
 def _remarks() -> Mapping[str, list[str]]:
-    text = resources.files("promptopt_training.golden").joinpath("remarks.yaml").read_text(encoding="utf-8")
-    return {kind: [str(item) for item in items] for kind, items in yaml.safe_load(text).items()}
+    return {kind: [str(item) for item in items] for kind, items in read_yaml("remarks.yaml").items()}
 
 
 def with_remarks(text: str, rng: random.Random) -> str:

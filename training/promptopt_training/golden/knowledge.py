@@ -46,11 +46,15 @@ class Entry:
     goals: tuple[Line, ...]
 
 
+def read_yaml(name: str) -> Any:
+    """The content of a YAML file that lies beside this module."""
+    return yaml.safe_load(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
+
+
 @cache
 def features() -> Mapping[str, str]:
     """Regular expressions of the named features, by name."""
-    text = resources.files(__package__).joinpath("features.yaml").read_text(encoding="utf-8")
-    return {name: str(pattern) for name, pattern in yaml.safe_load(text).items()}
+    return {name: str(pattern) for name, pattern in read_yaml("features.yaml").items()}
 
 
 def pattern(source: str) -> re.Pattern[str]:

@@ -9,7 +9,7 @@ from importlib.resources.abc import Traversable
 
 import yaml
 
-from promptopt_training.golden.knowledge import KnowledgeError, entries
+from promptopt_training.golden.knowledge import KnowledgeError, entries, read_yaml
 
 _CHOICE = re.compile(r"\[([^\[\]{}]*)\]")
 _SLOT = re.compile(r"\{(\*?)([^\[\]{}]+)\}")
@@ -18,8 +18,7 @@ _SLOT = re.compile(r"\{(\*?)([^\[\]{}]+)\}")
 @cache
 def fillers() -> Mapping[str, list[str]]:
     """What may stand in a named slot, by its name."""
-    text = resources.files(__package__).joinpath("fillers.yaml").read_text(encoding="utf-8")
-    return {name: [str(item) for item in items] for name, items in yaml.safe_load(text).items()}
+    return {name: [str(item) for item in items] for name, items in read_yaml("fillers.yaml").items()}
 
 
 @cache

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 from functools import cache
-from importlib import resources
-
-import yaml
 
 from promptopt.units import words_and_spans
+from promptopt_training.golden.knowledge import read_yaml
 
 LONGEST = 4
 _TURNS = frozenset({"of", "about", "for", "on", "to", "a", "an", "the", "with", "between"})
@@ -14,8 +12,7 @@ _TURNS = frozenset({"of", "about", "for", "on", "to", "a", "an", "the", "with", 
 
 @cache
 def _words(kind: str) -> frozenset[str]:
-    text = resources.files(__package__).joinpath("words.yaml").read_text(encoding="utf-8")
-    return frozenset(yaml.safe_load(text)[kind].split())
+    return frozenset(read_yaml("words.yaml")[kind].split())
 
 
 def _is_verb(word: str) -> bool:
