@@ -165,7 +165,7 @@ class Optimizer:
         check_prompt(prompt)
         with self._lock:
             model = self._load()
-            decoding = Decoding(model.manifest.write_limit, temperature, seed=seed, copied=model.codec.pointers)
+            decoding = _decoding(model, temperature, seed)
             source = model.codec.encode_prompt(prompt, model.manifest.read_limit)
             decoder = model.codec.decoder(prompt)
             tokens: list[Token] = []
@@ -185,7 +185,7 @@ class Optimizer:
         with self._lock:
             model = self._load()
             sources = [model.codec.encode_prompt(prompts[number], model.manifest.read_limit) for number in asked]
-            decoding = Decoding(model.manifest.write_limit, copied=model.codec.pointers)
+            decoding = _decoding(model)
             written = model.engine.batch(sources, decoding, stop) if sources else []
         if stop.is_set():
             raise Cancelled("The rewrites were cancelled.")
@@ -204,6 +204,12 @@ class Optimizer:
         if self._model is None:
             self._model = self._loader(self.settings)
         return self._model
+
+
+def _decoding(model: Model, temperature: float = 0.0, seed: int = 0) -> Decoding:
+    """How to choose pieces within the limits of the adapter, and so that its codec can read them."""
+    codec = model.codec
+    return Decoding(model.manifest.write_limit, temperature, seed=seed, copied=codec.pointers, paired=codec.paired, once=codec.once)
 
 
 def check_prompt(prompt: str) -> None:

@@ -51,6 +51,10 @@ class Vocabulary:
         sentinel = _SENTINEL.fullmatch(piece)
         return bool(sentinel and int(sentinel[1]) < self.extra_ids) or self._model.id_to_piece(self._model.piece_to_id(piece)) == piece
 
+    def score(self, index: int) -> float:
+        """The natural logarithm of how likely the piece is in text; 0 where the vocabulary does not say."""
+        return float(self._model.get_score(index)) if index < self._size else 0.0
+
     def encode(self, text: str) -> list[int]:
         """The ids of `text` as it stands in the middle of a line: no space is added before it. Lone surrogates are read as "?"."""
         readable = text.encode("utf-8", errors="replace").decode("utf-8")

@@ -223,7 +223,7 @@ def test_the_likeliest_rewrite_is_asked_for_within_the_limits_of_the_adapter() -
     [(source, decoding)] = engine.calls
     assert (source, decoding) == (
         CODEC.encode_prompt("fix all of the many bugs here", 6),
-        Decoding(300, 0.0, seed=0, copied=CODEC.pointers),
+        Decoding(300, 0.0, seed=0, copied=CODEC.pointers, paired=True, once=(CODEC.prompt,)),
     )
 
 

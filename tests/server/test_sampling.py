@@ -11,6 +11,7 @@ from tiny_models import compiled, ids, portable, sources
 from promptopt.bundle import Bundle
 from promptopt.codec import END
 from promptopt.engine.protocol import Decoding, Token
+from promptopt.engine.rules import Rules
 from promptopt.engine.sampling import Chooser
 
 RUNNING = threading.Event()
@@ -28,13 +29,49 @@ def test_of_equals_the_first_is_chosen() -> None:
 
 def test_what_is_withheld_is_not_chosen_and_counts_for_nothing() -> None:
     logits = LOGITS.copy()
-    assert Chooser(Decoding(1), [1]).choose(logits) == Token(3, pytest.approx(math.log(0.6), abs=1e-6))
-    assert {Chooser(Decoding(1, 1.0, seed=seed), [0, 1]).choose(logits).id for seed in range(50)} == {2, 3}
+    assert Chooser(Decoding(1, copied=(1,))).choose(logits) == Token(3, pytest.approx(math.log(0.6), abs=1e-6))
+    assert {Chooser(Decoding(1, 1.0, seed=seed, copied=(0, 1))).choose(logits).id for seed in range(50)} == {2, 3}
     assert (logits == LOGITS).all()
 
 
 def test_what_can_only_be_copied_is_withheld_unless_it_was_read() -> None:
-    assert Decoding(1, copied=(9, 5, 7)).withheld([3, 7, 4]) == [5, 9]
+    assert Rules(Decoding(1, copied=(9, 5, 7)), [3, 7, 4]).withheld == [5, 9]
+
+
+def test_a_pointer_is_followed_by_its_partner_which_is_not_ahead_of_it() -> None:
+    rules = Rules(Decoding(1, copied=(9, 5, 7, 6), paired=True), [3, 9, 7, 6])
+    opened = [(rules.took(piece), rules.only) for piece in (3, 7, 6, 6, 6, 2)]
+    assert opened == [(False, []), (False, [7, 6]), (False, []), (False, [6]), (False, []), (False, [])]
+
+
+def test_pointers_that_stand_alone_have_no_partner() -> None:
+    rules = Rules(Decoding(1, copied=(9, 7)), [9, 7])
+    assert (rules.took(9), rules.only) == (False, [])
+
+
+def test_what_is_written_once_is_withheld_from_there_on() -> None:
+    chooser = Chooser(Decoding(3, once=(1,)))
+    assert [chooser.choose(LOGITS).id for _ in range(3)] == [1, 3, 3]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_both_engines_keep_the_rules(tied: Bundle, tmp_path: Path, temperature: float) -> None:
+    engines = [compiled(tied, tmp_path), portable(tied, tmp_path)]
+    usual = sorted({index for source in sources(tied) for index in ids(list(engines[0].stream(source, Decoding(12), RUNNING)))} - {END})
+    asked = [[*source[:-1], *usual, END] for source in sources(tied)]
+    decoding = Decoding(12, temperature, seed=3, copied=tuple(usual[::2]), paired=True, once=tuple(usual[1::2]))
+    written = [[ids(list(engine.stream(source, decoding, RUNNING))) for source in asked] for engine in engines]
+    assert written[0] == written[1]
+    assert any({*decoding.copied} & {*row} for row in written[0])
+    assert any({*decoding.once} & {*row} for row in written[0])
+    for row in written[0]:
+        assert all(row.count(piece) <= 1 for piece in decoding.once)
+        opened: int | None = None
+        for piece in row:
+            assert opened is None or (piece in decoding.copied and piece >= opened)
+            opened = piece if opened is None and piece in decoding.copied else None
+    if not temperature:
+        assert [ids(tokens) for tokens in engines[0].batch(asked, decoding, RUNNING)] == written[0]
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.8])

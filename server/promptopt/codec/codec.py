@@ -11,6 +11,8 @@ from promptopt.units import Unit, protected_spans, words_and_spans
 from promptopt.vocabulary import Vocabulary
 
 PAD, END = 0, 1
+RARE = -12.0
+"The score of a piece that is there to be read rather than written."
 _SUSPECT = re.compile(r"^ | $| (?=[ \n])|(?<=[ \n]) |[^ ]")  # T5 keeps single spaces between words only
 
 
@@ -38,6 +40,8 @@ class Codec:
         self.line_break = vocabulary.id(table.line_break) if table.line_break else None
         self._survivors: dict[str, bool] = {}
         self.ordinals = {index: number for number, index in enumerate(self.pointers)}
+        self.paired = table.points_at == "words"
+        self.once = (self.prompt,)
 
     def units(self, prompt: str) -> list[Unit]:
         """The units of `prompt` that can be pointed at, as many as there are pointers."""
@@ -99,7 +103,7 @@ class Codec:
         return Decoder(self, prompt)
 
     def _pointed(self, prompt: str, rewrite: str) -> Iterator[_Pointed]:
-        """What of `rewrite` is pointed at, in order: the prompt once, and phrases of it wherever spelling them would take longer."""
+        """What of `rewrite` is pointed at, in order: the prompt once, and phrases of it that are no usual piece."""
         place = prompt_place(prompt, rewrite)
         finder = PhraseFinder(prompt, self.units(prompt), ranges=self.table.points_at == "words")
         for start, stop in ((0, place), (place + len(prompt), len(rewrite))):
@@ -108,14 +112,16 @@ class Codec:
             position = start
             while position < stop:
                 found = finder.longest(rewrite, position, stop)
-                if found is None or self._spelled_as_shortly(rewrite[found.start : found.end]):
+                if found is None or self._usually_spelled(rewrite[found.start : found.end]):
                     position += 1
                     continue
                 yield _Pointed(found.start, found.end, self._pointing(found))
                 position = found.end
 
-    def _spelled_as_shortly(self, phrase: str) -> bool:
-        return len(self.plain(" " + phrase)) < 2
+    def _usually_spelled(self, phrase: str) -> bool:
+        """Whether `phrase` is one piece that texts are full of; a network can point at a rare word even if it never wrote it."""
+        ids = self.plain(" " + phrase)
+        return len(ids) < 2 and all(self.vocabulary.score(index) > RARE for index in ids)
 
     def _pointing(self, phrase: Phrase) -> tuple[int, ...]:
         """The ids that point at `phrase`."""

@@ -11,6 +11,8 @@ class PlainCodec:
     """What the tokenizer makes of a prompt goes in, what it makes of the network's pieces comes out."""
 
     pointers: tuple[int, ...] = ()
+    once: tuple[int, ...] = ()
+    paired = False
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary

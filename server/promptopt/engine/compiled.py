@@ -9,6 +9,7 @@ from promptopt.codec import END
 from promptopt.engine import _native
 from promptopt.engine.modelfile import ModelFile
 from promptopt.engine.protocol import Decoding, Token
+from promptopt.engine.rules import Rules
 from promptopt.errors import BundleError
 
 _SMALL = 60_000_000
@@ -63,10 +64,12 @@ class CompiledEngine:
         if stop.is_set():
             return
         options = (decoding.limit, decoding.temperature, decoding.top_k, decoding.seed, END)
-        withheld = [decoding.withheld(source) for source in sources]
-        session = self._network.start([list(source) for source in sources], withheld, *options)
-        while not stop.is_set() and (step := session.step()):
+        rules = [Rules(decoding, source) for source in sources]
+        session = self._network.start([list(source) for source in sources], [rule.withheld for rule in rules], *options)
+        while not stop.is_set() and (step := session.step({row: rule.only for row, rule in enumerate(rules) if rule.only})):
             for row, index, log_prob in step:
+                if rules[row].took(index):
+                    session.withhold(row, index)
                 yield row, Token(index, log_prob)
 
 

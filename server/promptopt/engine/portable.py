@@ -34,7 +34,7 @@ class PortableEngine:
         cross = [self._split(memory @ self._weights[f"decoder.{layer}.cross.kv"].T, 2) for layer in range(self._shape.decoder_layers)]
         empty = np.zeros((self._shape.heads, 0, self._shape.d_kv), np.float32)
         past: list[Pair] = [(empty, empty) for _ in cross]
-        chooser, piece = Chooser(decoding, decoding.withheld(source)), self._shape.start
+        chooser, piece = Chooser(decoding, source), self._shape.start
         for _ in range(decoding.limit):
             if stop.is_set():
                 return

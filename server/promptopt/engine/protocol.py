@@ -22,7 +22,9 @@ class Decoding:
     """How to choose pieces: the likeliest each time when `temperature` is 0, else drawn at that temperature.
 
     limit: pieces at most, the end included.  top_k: draw among so many likeliest.  seed: of the draw.
-    copied: pieces that can only repeat what was read, as pointers do: one that the source does not hold is never chosen.
+    copied: pieces that can only repeat what was read, as pointers do, in the order of what they point at: one that the source does not
+    hold is never chosen.  paired: they come in twos, from here to there; the second follows at once and is not ahead of the first.
+    once: pieces that are written one time at most.
     """
 
     limit: int
@@ -30,10 +32,8 @@ class Decoding:
     top_k: int = 40
     seed: int = 0
     copied: tuple[int, ...] = ()
-
-    def withheld(self, source: Sequence[int]) -> list[int]:
-        """The pieces that are not to be chosen after `source`, in order."""
-        return sorted(set(self.copied).difference(source))
+    paired: bool = False
+    once: tuple[int, ...] = ()
 
 
 class Engine(Protocol):

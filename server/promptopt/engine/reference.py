@@ -16,6 +16,7 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList,
 from promptopt.bundle import Bundle
 from promptopt.codec import END, PAD
 from promptopt.engine.protocol import Decoding, Token
+from promptopt.engine.rules import Rules
 from promptopt.errors import BundleError
 
 
@@ -79,7 +80,7 @@ class _Chooser(LogitsProcessor):
 
     def __init__(self, decoding: Decoding, sources: Sequence[Sequence[int]], tell: Callable[[int, Token], None]) -> None:
         self._decoding = decoding
-        self._withheld = [decoding.withheld(source) for source in sources]
+        self._rules = [Rules(decoding, source) for source in sources]
         self._tell = tell
         self._random = torch.Generator().manual_seed(decoding.seed)
         self._running = [True] * len(sources)
@@ -87,13 +88,14 @@ class _Chooser(LogitsProcessor):
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         """Scores, shape [rows, vocabulary], in which only the chosen piece of each row is possible."""
         possible = scores.float().cpu()
-        for row, withheld in enumerate(self._withheld):
-            possible[row, withheld] = float("-inf")
+        for row, rules in enumerate(self._rules):
+            rules.apply(possible[row].numpy())
         log_probs = possible.log_softmax(-1)
         chosen = self._chosen(log_probs)
         for row, index in enumerate(chosen.tolist()):
             if self._running[row]:
                 self._tell(row, Token(index, float(log_probs[row, index])))
+                self._rules[row].took(index)
                 self._running[row] = index != END
         only = torch.full_like(scores, float("-inf"))
         only.scatter_(1, chosen.to(scores.device)[:, None], 0.0)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptopt.engine.protocol import Decoding, Token
+from promptopt.engine.rules import Rules
 
 _MASK = 2**64 - 1
 
@@ -13,19 +14,19 @@ _MASK = 2**64 - 1
 class Chooser:
     """Chooses one piece after the other: the likeliest, or drawn."""
 
-    def __init__(self, decoding: Decoding, withheld: Sequence[int] = ()) -> None:
-        """`withheld` pieces are never chosen."""
+    def __init__(self, decoding: Decoding, source: Sequence[int] = ()) -> None:
         self._decoding = decoding
-        self._withheld = list(withheld)
+        self._rules = Rules(decoding, source)
         self._state = decoding.seed & _MASK
 
     def choose(self, logits: NDArray[np.float32]) -> Token:
         """The next piece, with the probability that the network gave it among those that may be chosen, whatever the temperature."""
         logits = logits.copy()
-        logits[self._withheld] = -np.inf
+        self._rules.apply(logits)
         index = self._drawn(logits) if self._decoding.temperature else int(logits.argmax())
         highest = logits.max()
         total = np.exp(logits - highest).sum(dtype=np.float64)
+        self._rules.took(index)
         return Token(index, float(logits[index] - highest - np.log(total)))
 
     def _drawn(self, logits: NDArray[np.float32]) -> int:

@@ -167,19 +167,23 @@ void network_dealloc(PyObject* object) {
   Py_DECREF(type);
 }
 
+std::vector<int> ids_of(PyObject* list) {
+  std::vector<int> pieces;
+  for (Py_ssize_t p = 0; p < PyList_Size(list); ++p) {
+    const long id = PyLong_AsLong(PyList_GetItem(list, p));
+    if (id == -1 && PyErr_Occurred()) throw std::invalid_argument("a source should be a list of ids");
+    pieces.push_back(id < 0 || id > 0x7fffffff ? -1 : static_cast<int>(id));
+  }
+  return pieces;
+}
+
 std::vector<std::vector<int>> ids(PyObject* sources) {
   std::vector<std::vector<int>> all;
   const Py_ssize_t count = PyList_Size(sources);
   for (Py_ssize_t n = 0; n < count; ++n) {
     PyObject* source = PyList_GetItem(sources, n);
     if (source == nullptr || !PyList_Check(source)) throw std::invalid_argument("a source should be a list of ids");
-    std::vector<int> pieces;
-    for (Py_ssize_t p = 0; p < PyList_Size(source); ++p) {
-      const long id = PyLong_AsLong(PyList_GetItem(source, p));
-      if (id == -1 && PyErr_Occurred()) throw std::invalid_argument("a source should be a list of ids");
-      pieces.push_back(id < 0 || id > 0x7fffffff ? -1 : static_cast<int>(id));
-    }
-    all.push_back(std::move(pieces));
+    all.push_back(ids_of(source));
   }
   return all;
 }
@@ -213,12 +217,21 @@ PyObject* network_kernels(PyObject* object, void*) {
   return PyUnicode_FromString(reinterpret_cast<NetworkObject*>(object)->network->kernels().name);
 }
 
-PyObject* session_step(PyObject* object, PyObject*) {
+PyObject* session_step(PyObject* object, PyObject* arguments) {
+  PyObject* asked = nullptr;
+  if (!PyArg_ParseTuple(arguments, "O!", &PyDict_Type, &asked)) return nullptr;
   return guarded([&]() -> PyObject* {
+    std::map<int, std::vector<int>> only;
+    PyObject *row = nullptr, *pieces = nullptr;
+    for (Py_ssize_t place = 0; PyDict_Next(asked, &place, &row, &pieces);) {
+      const long number = PyLong_AsLong(row);
+      if ((number == -1 && PyErr_Occurred()) || !PyList_Check(pieces)) throw std::invalid_argument("rows should be numbers with lists of ids");
+      only.emplace(static_cast<int>(number), ids_of(pieces));
+    }
     std::vector<Step> steps;
     {
       const Unlocked unlocked;
-      steps = reinterpret_cast<SessionObject*>(object)->session->step();
+      steps = reinterpret_cast<SessionObject*>(object)->session->step(only);
     }
     PyObject* list = PyList_New(static_cast<Py_ssize_t>(steps.size()));
     for (std::size_t n = 0; list != nullptr && n < steps.size(); ++n) {
@@ -229,6 +242,15 @@ PyObject* session_step(PyObject* object, PyObject*) {
       }
     }
     return list;
+  });
+}
+
+PyObject* session_withhold(PyObject* object, PyObject* arguments) {
+  int row = 0, piece = 0;
+  if (!PyArg_ParseTuple(arguments, "ii", &row, &piece)) return nullptr;
+  return guarded([&]() -> PyObject* {
+    reinterpret_cast<SessionObject*>(object)->session->withhold(row, piece);
+    Py_RETURN_NONE;
   });
 }
 
@@ -290,7 +312,9 @@ PyType_Slot network_slots[] = {{Py_tp_new, reinterpret_cast<void*>(network_new)}
                                {0, nullptr}};
 PyType_Spec network_spec = {"promptopt.engine._native.Network", sizeof(NetworkObject), 0, Py_TPFLAGS_DEFAULT, network_slots};
 
-PyMethodDef session_methods[] = {{"step", session_step, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+PyMethodDef session_methods[] = {{"step", session_step, METH_VARARGS, nullptr},
+                                 {"withhold", session_withhold, METH_VARARGS, nullptr},
+                                 {nullptr, nullptr, 0, nullptr}};
 PyType_Slot session_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(session_dealloc)}, {Py_tp_methods, session_methods}, {0, nullptr}};
 PyType_Spec session_spec = {"promptopt.engine._native.Session", sizeof(SessionObject), 0,
                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, session_slots};

@@ -210,18 +210,27 @@ void Network::decode(const std::vector<Row>& rows, std::vector<float>& logits) {
   project(head_, decoder_norm_, residual_.data(), width(), count, false, logits);
 }
 
+namespace {
+
+// Leaves these pieces possible and no others.
+void keep(const std::vector<int>& pieces, float* logits, int vocabulary) {
+  std::vector<float> kept;
+  for (const int piece : pieces) kept.push_back(logits[piece]);
+  std::fill(logits, logits + vocabulary, kNever);
+  for (std::size_t n = 0; n < pieces.size(); ++n) logits[pieces[n]] = kept[n];
+}
+
+}  // namespace
+
 Session::Session(std::shared_ptr<Network> network, const std::vector<std::vector<int>>& sources, const std::vector<std::vector<int>>& withheld,
                  const Decoding& decoding)
     : network_(std::move(network)), decoding_(decoding) {
   const Shape& shape = network_->shape();
   if (withheld.size() != sources.size()) throw std::invalid_argument("there are not as many lists of withheld ids as sources");
-  for (const std::vector<int>& pieces : withheld)
-    for (const int piece : pieces)
-      if (piece < 0 || piece >= shape.vocabulary) throw std::invalid_argument("an id is withheld that the vocabulary has not");
+  for (const std::vector<int>& pieces : withheld) check(pieces, "an id is withheld that the vocabulary has not");
   for (const std::vector<int>& source : sources) {
     if (source.empty()) throw std::invalid_argument("a source is empty");
-    for (const int piece : source)
-      if (piece < 0 || piece >= shape.vocabulary) throw std::invalid_argument("a source holds an id that the vocabulary has not");
+    check(source, "a source holds an id that the vocabulary has not");
   }
   if (decoding.limit < 1) return;
   const std::lock_guard<std::mutex> lock(network_->turn());
@@ -233,8 +242,21 @@ Session::Session(std::shared_ptr<Network> network, const std::vector<std::vector
   }
 }
 
-std::vector<Step> Session::step() {
+void Session::check(const std::vector<int>& pieces, const char* trouble) const {
+  const int vocabulary = network_->shape().vocabulary;
+  for (const int piece : pieces)
+    if (piece < 0 || piece >= vocabulary) throw std::invalid_argument(trouble);
+}
+
+void Session::withhold(int row, int piece) {
+  check({piece}, "an id is withheld that the vocabulary has not");
+  for (Row& each : rows_)
+    if (each.number == row) each.withheld.push_back(piece);
+}
+
+std::vector<Step> Session::step(const std::map<int, std::vector<int>>& only) {
   std::vector<Step> steps;
+  for (const auto& [row, pieces] : only) check(pieces, "an id is asked for that the vocabulary has not");
   if (rows_.empty()) return steps;
   std::vector<Network::Row> asked;
   for (Row& row : rows_) asked.push_back({row.piece, row.written, &row.self, &row.cross});
@@ -247,7 +269,11 @@ std::vector<Step> Session::step() {
   for (std::size_t r = 0; r < rows_.size(); ++r) {
     float* logits = logits_.data() + r * network_->logits_stride();
     Row& row = rows_[r];
-    for (const int piece : row.withheld) logits[piece] = kNever;
+    if (const auto found = only.find(row.number); found != only.end()) {
+      keep(found->second, logits, vocabulary);
+    } else {
+      for (const int piece : row.withheld) logits[piece] = kNever;
+    }
     row.piece = choose(row, logits);
     ++row.written;
     const float top = kernels.highest(logits, vocabulary);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -123,8 +124,10 @@ class Session {
   // `withheld` holds, for each source, the ids that are never chosen.
   Session(std::shared_ptr<Network> network, const std::vector<std::vector<int>>& sources, const std::vector<std::vector<int>>& withheld,
           const Decoding& decoding);
-  // The next piece of every unfinished row; none once all are finished.
-  std::vector<Step> step();
+  // The next piece of every unfinished row; none once all are finished. A row named in `only` gets one of these pieces.
+  std::vector<Step> step(const std::map<int, std::vector<int>>& only);
+  // Keeps a row from ever choosing `piece` again.
+  void withhold(int row, int piece);
 
  private:
   struct Row {
@@ -136,6 +139,7 @@ class Session {
     std::vector<KeysValues> self, cross;
   };
   int choose(Row& row, const float* logits) const;
+  void check(const std::vector<int>& pieces, const char* trouble) const;
 
   std::shared_ptr<Network> network_;
   Decoding decoding_;
