@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptopt_training.golden.compose import Parts, compose, fill
+from promptopt_training.golden.experts import expert_on
 from promptopt_training.golden.knowledge import Entry, Line, entries, parse_line, pattern
-from promptopt_training.golden.topic import topic
 
 
 def line(text: str, says: str | None = None, lacks: str | None = None) -> Line:
@@ -39,7 +39,11 @@ PLAIN = tuple(line(f"Keep {letter}.") for letter in "abcdef")
 @cache
 def composed() -> tuple[tuple[Entry, str, Parts], ...]:
     """Every example of every entry with what is composed for it."""
-    return tuple((entry, example, compose(example, entry)) for entry in entries().values() for example in entry.examples)
+    return tuple(
+        (entry, example, compose(example, entry, entry.subjects.get(example, "")))
+        for entry in entries().values()
+        for example in entry.examples
+    )
 
 
 def written(entry: Entry, parts: Parts) -> Iterator[tuple[str, tuple[Line, ...]]]:
@@ -54,22 +58,26 @@ def written(entry: Entry, parts: Parts) -> Iterator[tuple[str, tuple[Line, ...]]
 @cache
 def shape(text: str) -> re.Pattern[str]:
     """What a line with slots can become."""
-    source = re.escape(text).replace(r"\{topic\}", "(?P<topic>.+)").replace(r"\{match\}", "(?P<match>.+)")
+    source = re.sub(r"\\\{(topic|match|expert)\\\}", r"(?P<\1>.+)", re.escape(text))
     return re.compile(source, re.DOTALL)
 
 
-def belongs(origin: Line, text: str, prompt: str) -> bool:
-    """Whether `text` is the line, its conditions hold for the prompt, and its slots hold the writer's own words."""
+def belongs(origin: Line, text: str, prompt: str, subject: str) -> bool:
+    """Whether `text` is the line, its conditions hold for the prompt, and its slots hold the writer's own words or the subject's expert."""
     match = shape(origin.text).fullmatch(text)
     if match is None or (origin.says and not origin.says.search(prompt)) or (origin.lacks and origin.lacks.search(prompt)):
         return False
     for slot, phrase in match.groupdict().items():
+        if slot == "expert":
+            if phrase != expert_on(subject):
+                return False
+            continue
         at_start = origin.text.startswith(f"{{{slot}}}")
         if phrase not in prompt and not (at_start and phrase[:1].lower() + phrase[1:] in prompt):
             return False
         if slot == "match" and not (origin.says and origin.says.search(phrase)):
             return False
-        if slot == "topic" and phrase.lower() != (topic(prompt) or "").lower():
+        if slot == "topic" and phrase.lower() != subject.lower():
             return False
     return True
 
@@ -108,7 +116,7 @@ def test_the_task_is_the_prompt_as_it_is() -> None:
     ],
 )
 def test_a_line_is_filled_where_it_belongs_and_left_out_elsewhere(given_line: Line, prompt: str, expected: str | None) -> None:
-    assert fill(given_line, prompt, topic(prompt)) == expected
+    assert fill(given_line, prompt, "autumn leaves" if "autumn leaves" in prompt else "") == expected
 
 
 def test_conditional_lines_are_chosen_before_general_ones_and_all_keep_the_order_of_the_file() -> None:
@@ -129,14 +137,25 @@ def test_at_most_two_lines_of_each_kind_of_condition_and_three_of_all_are_taken(
 
 def test_one_topical_line_is_taken() -> None:
     lines = (line("Name {topic}."), line("Show {topic}."), *PLAIN)
-    assert compose("write a poem about autumn leaves", small(lines)).constraints == ("Name autumn leaves.", "Keep a.", "Keep c.", "Keep f.")
+    assert compose("write a poem about autumn leaves", small(lines), "autumn leaves").constraints == (
+        "Name autumn leaves.",
+        "Keep a.",
+        "Keep c.",
+        "Keep f.",
+    )
 
 
 def test_a_topical_line_is_taken_rather_than_one_that_only_asks_for_what_lacks() -> None:
     lines = (*(line(f"Ask {letter}.", lacks="rope") for letter in "ab"), line("Name {topic}."), line("Mind {match}.", says="poem"), *PLAIN)
     prompt = "write a poem about autumn leaves"
-    assert compose(prompt, small(lines)).constraints == ("Ask a.", "Name autumn leaves.", "Mind poem.", "Keep a.")
-    assert compose(prompt, small(PLAIN, lines)).steps == ("Name autumn leaves.", "Mind poem.", "Keep a.", "Keep c.", "Keep f.")
+    assert compose(prompt, small(lines), "autumn leaves").constraints == ("Ask a.", "Name autumn leaves.", "Mind poem.", "Keep a.")
+    assert compose(prompt, small(PLAIN, lines), "autumn leaves").steps == (
+        "Name autumn leaves.",
+        "Mind poem.",
+        "Keep a.",
+        "Keep c.",
+        "Keep f.",
+    )
 
 
 def test_steps_have_at_most_two_particular_lines_and_run_from_the_first_general_line_to_the_last() -> None:
@@ -159,9 +178,9 @@ def test_general_lines_are_spread_evenly(count: int, words: int) -> None:
 
 @pytest.mark.parametrize(
     ("subject", "context"),
-    [(None, "It is for autumn leaves."), ("wet leaves", "It is for wet leaves."), ("", "It is needed.")],
+    [("autumn leaves", "It is for autumn leaves."), ("", "It is needed.")],
 )
-def test_a_given_subject_counts_for_the_topic_and_an_empty_one_says_that_there_is_none(subject: str | None, context: str) -> None:
+def test_the_subject_is_the_topic_and_an_empty_one_says_that_there_is_none(subject: str, context: str) -> None:
     assert compose("write a poem about autumn leaves", small(PLAIN), subject).context == context
 
 
@@ -182,7 +201,9 @@ def test_any_text_gets_whole_content_and_the_same_each_time(prompt: str, name: s
 
 
 def test_every_example_is_composed_the_same_twice() -> None:
-    assert [(example, entry.name) for entry, example, parts in composed() if compose(example, entry) != parts] == []
+    assert [
+        (example, entry.name) for entry, example, parts in composed() if compose(example, entry, entry.subjects.get(example, "")) != parts
+    ] == []
 
 
 def test_every_composed_line_respects_its_conditions_and_holds_the_writers_words() -> None:
@@ -190,23 +211,26 @@ def test_every_composed_line_respects_its_conditions_and_holds_the_writers_words
         (entry.name, example, text)
         for entry, example, parts in composed()
         for text, lines in written(entry, parts)
-        if not any(belongs(origin, text, example) for origin in lines)
+        if not any(belongs(origin, text, example, entry.subjects.get(example, "")) for origin in lines)
     ]
     assert wrong == []
 
 
 def test_no_slot_is_left_open() -> None:
-    assert [text for entry, _, parts in composed() for text, _ in written(entry, parts) if re.search(r"\{(topic|match)\}", text)] == []
+    assert [
+        text for entry, _, parts in composed() for text, _ in written(entry, parts) if re.search(r"\{(topic|match|expert)\}", text)
+    ] == []
 
 
-def test_every_example_gets_as_many_constraints_and_steps_as_wanted() -> None:
+def test_hardly_any_example_gets_fewer_constraints_and_steps_than_wanted() -> None:
     wanted = {example: 4 if len(example.split()) <= 12 else 5 for _, example, _ in composed()}
     off = [
         (entry.name, example, len(parts.constraints), len(parts.steps))
         for entry, example, parts in composed()
         if (len(parts.constraints), len(parts.steps)) != (wanted[example], 5)
     ]
-    assert off == []
+    assert len(off) < len(wanted) / 1000  # they meet no condition, and their entry has few lines without one
+    assert {steps for _, _, _, steps in off} <= {5}
     assert set(wanted.values()) == {4, 5}
 
 
@@ -214,7 +238,10 @@ def test_steps_of_every_example_end_with_the_last_general_line_and_keep_the_orde
     for entry, example, parts in composed():
         general = [item.text for item in entry.steps if not item.conditional and "{topic}" not in item.text]
         assert (general[0] in parts.steps, general[-1] in parts.steps) == (True, True), (entry.name, example)
-        places = [next(place for place, item in enumerate(entry.steps) if belongs(item, text, example)) for text in parts.steps]
+        places = [
+            next(place for place, item in enumerate(entry.steps) if belongs(item, text, example, entry.subjects.get(example, "")))
+            for text in parts.steps
+        ]
         assert places == sorted(places), (entry.name, example)
 
 
@@ -240,7 +267,7 @@ def test_no_digit_and_no_url_is_invented() -> None:
 
 def test_constraints_differ_between_prompts_of_one_entry() -> None:
     for entry in entries().values():
-        different = {compose(example, entry).constraints for example in entry.examples}
+        different = {compose(example, entry, entry.subjects.get(example, "")).constraints for example in entry.examples}
         assert len(different) >= 4, entry.name
 
 

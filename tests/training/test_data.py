@@ -30,8 +30,7 @@ from promptopt_training.data import (
 from promptopt_training.golden.compose import compose, fill
 from promptopt_training.golden.knowledge import KnowledgeError, entries
 from promptopt_training.golden.layouts import LAYOUTS
-from promptopt_training.golden.topic import topic
-from promptopt_training.inputs import example_inputs, with_remarks
+from promptopt_training.inputs import Read, example_inputs, kept, with_remarks
 from promptopt_training.labels import Matrix
 from promptopt_training.measures import faults, form_problems
 from promptopt_training.options import DataOptions
@@ -80,48 +79,52 @@ def test_many_entries_of_every_domain_are_among_the_pairs() -> None:
 
 
 TEXT = "How do I sort a list of cities in Python"
+EXAMPLE = Read(TEXT, "example", "code/howto_code", "cities")
 
 
 def test_prompts_are_mistyped_remarked_on_and_cut_short_by_their_shares() -> None:
-    drawn = [varied(TEXT, random.Random(seed), shorten=True) for seed in range(4000)]
-    kinds = Counter(kind(prompt, subject) for prompt, subject in drawn)
+    kinds = Counter(kind(varied(EXAMPLE, random.Random(seed))[0]) for seed in range(4000))
     assert abs(kinds["remarked"] / 4000 - REMARK_SHARE) < 0.02
     assert abs(kinds["short"] / 4000 - SHORT_SHARE) < 0.02
     assert 0.4 * MISTYPED_SHARE < kinds["mistyped"] / 4000 < 0.6 * MISTYPED_SHARE  # half of the slips change nothing here
 
 
-def kind(prompt: str, subject: str | None) -> str:
-    if subject is not None:
-        return "remarked"
+def kind(prompt: str) -> str:
     if prompt == TEXT:
         return "as it is"
+    if TEXT in prompt:
+        return "remarked"
     return "short" if len(prompt) < len(TEXT) - 4 else "mistyped"
 
 
 def test_only_examples_are_cut_short_and_long_prompts_get_no_remarks() -> None:
-    longer = "so " * LONGEST_REMARKED + TEXT
-    drawn = [varied(longer, random.Random(seed), shorten=False) for seed in range(500)]
-    assert {subject for _, subject in drawn} == {None}
-    assert min(len(prompt.split()) for prompt, _ in drawn) >= len(longer.split())
+    longer = Read("so " * LONGEST_REMARKED + TEXT, "own", "code/howto_code")
+    drawn = [varied(longer, random.Random(seed))[0] for seed in range(500)]
+    assert min(len(prompt.split()) for prompt in drawn) >= len(longer.text.split())
+    assert max(len(prompt.split()) for prompt in drawn) <= len(longer.text.split()) + 1
 
 
-@pytest.mark.parametrize(("text", "subject"), [(TEXT, topic(TEXT)), ("fix it", "")])
-def test_a_remark_never_becomes_the_subject(text: str, subject: str) -> None:
-    remarked = [said for seed in range(400) if (said := varied(text, random.Random(seed), shorten=True))[1] is not None]
+def test_the_subject_is_kept_as_it_stands_and_lost_with_its_words() -> None:
+    drawn = [varied(EXAMPLE, random.Random(seed)) for seed in range(600)]
+    assert {subject for _, subject in drawn} == {"cities", ""}
+    assert all(subject == ("cities" if "cities" in prompt else "") for prompt, subject in drawn)
+
+
+def test_a_remark_never_becomes_the_subject() -> None:
+    remarked = [said for seed in range(400) if TEXT in (said := varied(EXAMPLE, random.Random(seed)))[0]]
     assert len(remarked) > 40
-    assert {about for _, about in remarked} == {subject}
-    assert all(text in prompt for prompt, _ in remarked)
+    assert {about for _, about in remarked} == {"cities"}
 
 
-def test_without_a_topic_of_the_bare_text_no_line_speaks_of_one() -> None:
+def test_without_a_subject_no_line_speaks_of_one() -> None:
     rng, knowledge = random.Random(0), entries()
-    nameless = [(text, name) for text, name in example_inputs(knowledge) if topic(text) is None]
+    nameless = [item for item in example_inputs(knowledge) if not item.subject]
     assert len(nameless) > 100
-    for text, name in nameless:
-        entry, prompt = knowledge[name], with_remarks(text, rng)
-        parts = compose(prompt, entry, topic(text) or "")
+    for item in nameless:
+        entry, prompt = knowledge[item.entry], with_remarks(item.text, rng)
+        parts = compose(prompt, entry)
         lines = (*entry.contexts, *entry.constraints, *entry.steps, *entry.goals)
-        plain = {fill(line, prompt, None) for line in lines if "{topic}" not in line.text}
+        plain = {fill(line, prompt, "") for line in lines if "{topic}" not in line.text}
         assert {parts.context, *parts.constraints, *parts.steps, parts.goal} <= plain, prompt
 
 
@@ -146,8 +149,9 @@ def test_pairs_of_any_style_are_in_that_form_and_pass_the_codec(style: str) -> N
     check_pairs(pairs, BASE)
     for pair in pairs:
         if pair.prompt != pair.rewrite:
-            subjects = {None, "", *map(topic, entries()[pair.entry].examples)}
-            assert pair in [composed(pair.prompt, entries()[pair.entry], style, subject) for subject in subjects]
+            entry = entries()[pair.entry]
+            subjects = {"", *(kept(subject, pair.prompt) for subject in entry.subjects.values())}
+            assert pair in [composed(pair.prompt, entry, style, subject) for subject in subjects]
 
 
 def test_the_lesson_to_leave_a_prompt_alone_has_the_rewrite_on_both_sides() -> None:
@@ -173,7 +177,7 @@ def test_all_pairs_but_no_more_can_be_asked_for(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_pretraining_pairs_come_in_every_style_and_as_many_as_asked_for() -> None:
-    pairs = list(pretraining_pairs(800, 0, [("bake me a cake", "own", next(iter(entries())))]))
+    pairs = list(pretraining_pairs(800, 0, [Read("bake me a cake", "own", next(iter(entries())))]))
     styles = Counter(pair.style for pair in pairs)
     assert len(pairs) == 800
     assert set(styles) == set(LAYOUTS)
@@ -192,11 +196,11 @@ def test_pretraining_takes_inputs_in_proportion_to_the_weight_of_their_source(mo
     few_entries(monkeypatch)
     monkeypatch.setattr(data, "example_inputs", lambda knowledge: iter(()))
     monkeypatch.setattr(data, "phrasings", lambda: {})
-    monkeypatch.setattr(data, "varied", lambda text, rng, shorten: (text, None))
+    monkeypatch.setattr(data, "varied", lambda item, rng: (item.text, ""))
     monkeypatch.setattr(data, "UNCHANGED_SHARE", 0.0)
     name = next(iter(entries()))
     monkeypatch.setattr(data, "WEIGHTS", {"mbpp_train": 3, "in3_train": 2})
-    inputs = [("sort it", "mbpp_train", name), ("bake", "own", name), ("plan", "in3_train", name)]
+    inputs = [Read("sort it", "mbpp_train", name), Read("bake", "own", name), Read("plan", "in3_train", name)]
     counts = Counter(pair.prompt for pair in pretraining_pairs(60, 0, inputs))
     assert counts == {"sort it": 30, "plan": 20, "bake": 10}
 

@@ -19,10 +19,12 @@ from promptopt_training.inputs import (
     CAPS,
     LONGEST_WORDS,
     Input,
+    Read,
     apart_from,
     capped,
     cut_short,
     example_inputs,
+    kept,
     mistyped,
     read_inputs,
     with_remarks,
@@ -119,8 +121,17 @@ def test_no_held_out_text_is_ever_kept(texts: list[str], held_out: list[str]) ->
 def test_every_example_comes_with_the_name_of_its_entry() -> None:
     pairs = list(example_inputs(entries()))
     assert len(pairs) == sum(len(entry.examples) for entry in entries().values())
-    assert pairs[0] == (next(iter(entries().values())).examples[0], next(iter(entries())))
-    assert all(text in entries()[name].examples for text, name in pairs)
+    first = next(iter(entries().values()))
+    assert pairs[0] == Read(first.examples[0], "example", first.name, first.subjects.get(first.examples[0], ""))
+    assert all(item.text in entries()[item.entry].examples and item.subject in item.text for item in pairs)
+
+
+@pytest.mark.parametrize(
+    ("subject", "text", "found"),
+    [("Mount Etna", "tell me about mount etna", "mount etna"), ("Mount Etna", "tell me about Mont Etna", ""), ("", "tell me", "")],
+)
+def test_a_subject_is_kept_as_the_text_spells_it_or_lost(subject: str, text: str, found: str) -> None:
+    assert kept(subject, text) == found
 
 
 @given(PROMPTS, st.integers(0, 10_000))
@@ -254,9 +265,9 @@ def test_a_text_is_cut_after_two_to_five_words_where_it_can_stand_alone(text: st
 
 def test_a_prompt_cut_short_still_tells_what_it_is_for() -> None:
     fits: dict[str, set[str]] = {}
-    for text, name in example_inputs(entries()):
+    for item in example_inputs(entries()):
         for seed in range(6):
-            fits.setdefault(cut_short(text, random.Random(seed)), set()).add(name)
+            fits.setdefault(cut_short(item.text, random.Random(seed)), set()).add(item.entry)
     assert {short: len(names) for short, names in fits.items() if len(names) > 12} == {}
     assert sum(len(names) > 1 for names in fits.values()) / len(fits) < 0.04
 

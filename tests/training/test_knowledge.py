@@ -104,7 +104,10 @@ BROKEN: dict[str, tuple[Callable[[Raw], None], str]] = {
     "a long goal": (put("goals", 0, "A" + " long" * 45 + " kite."), "too long"),
     "a space at the end": (put("steps", 0, "Cut. "), "stray white space"),
     "two spaces": (put("steps", 0, "Cut  here."), "stray white space"),
-    "a persona without article": (put("personas", 0, "kite maker"), "a persona begins with a, an or the: 'kite maker'"),
+    "a persona without article": (put("personas", 0, "kite maker"), "a persona begins with a, an, the or {expert}: 'kite maker'"),
+    "an expert within a persona": (put("personas", 0, "a friend of {expert} who flies"), "{expert} is how a line begins"),
+    "an expert of a step": (put("steps", 0, "{expert} cuts it."), "{expert} is for personas"),
+    "two subjects": (put("examples", 0, "a {*kite} for {*a park}"), "two subjects in"),
     "a persona with a full stop": (put("personas", 0, "a kite maker."), "a persona has no full stop"),
     "a context without full stop": (put("contexts", 0, "The kite has to fly"), "no full stop"),
     "a constraint without full stop": (put("constraints", 11, "Keep it light"), "no full stop"),
@@ -144,6 +147,14 @@ def test_a_broken_rule_is_refused_with_the_name_of_the_entry(rule: str) -> None:
         parse_entry(raw, "toys")
     assert str(caught.value).startswith("toys/kite: ")
     assert reason in str(caught.value)
+
+
+def test_the_subject_of_an_example_is_marked_in_it() -> None:
+    raw = sound()
+    raw["examples"][0] = "build {*a box kite} today"
+    entry = parse_entry(raw, "toys")
+    assert entry.examples[0] == "build a box kite today"
+    assert entry.subjects == {"build a box kite today": "a box kite"}
 
 
 def test_an_entry_without_id_is_named_by_its_file() -> None:
@@ -228,10 +239,10 @@ def test_further_prompts_of_a_domain_follow_the_examples(tmp_path: Path, monkeyp
     ("more", "message"),
     [
         ({"spinner": ["spin"]}, r"^toys: prompts for unknown entries: spinner$"),
-        ({"kite": ["fly", "fly"]}, r"^toys/kite: a prompt stands twice: 'fly'$"),
-        ({"kite": ["build a kite of shape a"]}, r"^toys/kite: a prompt stands twice: 'build a kite of shape a'$"),
-        ({"kite": [{"clue": "a"}]}, r"^toys/kite: a prompt is no text: \{'clue': 'a'\}$"),
-        ({"kite": [" "]}, r"^toys/kite: a prompt is no text: ' '$"),
+        ({"kite": ["fly", "fly"]}, r"^toys/kite: an example stands twice: 'fly'$"),
+        ({"kite": ["build a kite of shape a"]}, r"^toys/kite: an example stands twice: 'build a kite of shape a'$"),
+        ({"kite": [{"clue": "a"}]}, r"^toys/kite: an example is no text, it wants quotes: \{'clue': 'a'\}$"),
+        ({"kite": [" "]}, r"^toys/kite: an example is no text, it wants quotes: ' '$"),
     ],
 )
 def test_further_prompts_that_cannot_be_used_are_refused(

@@ -9,8 +9,8 @@ import pytest
 from promptopt.errors import InvalidInput
 from promptopt_training import data
 from promptopt_training.golden.knowledge import Entry, entries
-from promptopt_training.inputs import Input
-from promptopt_training.labels import NEIGHBOURS, Matrix, nearest_entries, read_labels
+from promptopt_training.inputs import Input, Read
+from promptopt_training.labels import NEIGHBOURS, Label, Matrix, nearest_entries, read_labels
 
 WORDS = "bake bread cake oven sort list array fast tune guitar string sing".split()
 
@@ -72,15 +72,15 @@ def test_no_texts_give_no_answers() -> None:
     assert nearest_entries([], knowledge(), words) == []
 
 
-def labelled(monkeypatch: pytest.MonkeyPatch, *inputs: Input) -> set[tuple[str, str, str]]:
+def labelled(monkeypatch: pytest.MonkeyPatch, *inputs: Input) -> set[Read]:
     monkeypatch.setattr(data, "entries", knowledge)
     return set(data.labelled(inputs, 0, words, {}))
 
 
 def test_inputs_above_the_threshold_are_labelled_and_others_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert labelled(monkeypatch, Input("bake cake", "own"), Input("zzz", "own"), Input("sort list zzz", "own")) == {
-        ("bake cake", "own", "life/baking"),
-        ("sort list zzz", "own", "code/sorting"),
+        Read("bake cake", "own", "life/baking"),
+        Read("sort list zzz", "own", "code/sorting"),
     }
 
 
@@ -113,7 +113,7 @@ def test_loose_sets_have_a_higher_threshold_of_their_own(source: str, monkeypatc
 )
 def test_inputs_of_a_set_belong_to_entries_of_its_domains_only(text: str, source: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "capped", lambda inputs, seed: list(inputs))
-    assert labelled(monkeypatch, Input(text, source)) == {(text, source, name)}
+    assert labelled(monkeypatch, Input(text, source)) == {Read(text, source, name)}
 
 
 def test_every_domain_named_for_a_set_is_one_of_the_knowledge_base() -> None:
@@ -124,7 +124,7 @@ def test_every_domain_named_for_a_set_is_one_of_the_knowledge_base() -> None:
 def test_large_sets_are_capped_before_they_are_labelled(monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = [Input("bake bread", "own")] * 100 + [Input("bake cake", "clinc150")] * 100
     monkeypatch.setattr(data, "entries", knowledge)
-    sources = [source for _, source, _ in data.labelled(inputs, 0, words, {})]
+    sources = [item.source for item in data.labelled(inputs, 0, words, {})]
     assert (sources.count("own"), sources.count("clinc150")) == (100, 21)
 
 
@@ -135,27 +135,30 @@ def test_what_somebody_read_counts_and_is_not_capped(monkeypatch: pytest.MonkeyP
         Input("sort list", "own", id="2"),
         *(Input(f"zzz {n}", "clinc150", id=f"c{n}") for n in range(50)),
     ]
-    read = {"1": "life/music", "2": "", **{f"c{n}": "life/baking" for n in range(50)}}
+    read = {"1": Label("life/music", "cake"), "2": Label(""), **{f"c{n}": Label("life/baking") for n in range(50)}}
     found = data.labelled(inputs, 0, words, read)
-    assert ("bake cake", "own", "life/music") in found
+    assert Read("bake cake", "own", "life/music", "cake") in found
     assert len(found) == 51
 
 
 def test_labels_are_read_by_id(tmp_path: Path) -> None:
     path = tmp_path / "labels.jsonl"
-    path.write_text('{"id": "a", "entry": "life/pets"}\n{"id": "b", "entry": ""}\n', encoding="utf-8")
-    assert read_labels(path) == {"a": "life/pets", "b": ""}
+    path.write_text('{"id": "a", "entry": "life/pets", "subject": "cats"}\n{"id": "b", "entry": ""}\n', encoding="utf-8")
+    assert read_labels(path) == {"a": Label("life/pets", "cats"), "b": Label("")}
 
 
 def test_bad_labels_are_named_by_their_line(tmp_path: Path) -> None:
     path = tmp_path / "labels.jsonl"
-    path.write_text('{"id": "a", "entry": "life/kites"}\n{"id": 3, "entry": ""}\n["a", "b"]\n', encoding="utf-8")
+    path.write_text(
+        '{"id": "a", "entry": "life/kites"}\n{"id": 3, "entry": ""}\n["a", "b"]\n{"id": "c", "entry": "", "subject": 3}\n', encoding="utf-8"
+    )
     with pytest.raises(InvalidInput) as caught:
         read_labels(path)
     for part in (
         "line 1: the knowledge base has no entry 'life/kites'",
         'line 2: not an object with "id" and "entry"',
         "line 3: not an object",
+        'line 4: "subject" is not a string',
     ):
         assert part in str(caught.value)
 
@@ -163,7 +166,8 @@ def test_bad_labels_are_named_by_their_line(tmp_path: Path) -> None:
 def test_the_labels_that_ship_are_of_known_entries() -> None:
     labels = read_labels(Path(__file__).parents[2] / "training" / "runs" / "input_labels.jsonl")
     assert len(labels) > 7000
-    assert sum(bool(entry) for entry in labels.values()) > 7000
+    assert sum(bool(label.entry) for label in labels.values()) > 7000
+    assert sum(bool(label.subject) for label in labels.values()) > 3000
 
 
 def test_no_inputs_give_no_labels(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -277,7 +277,7 @@ def test_the_layouts_of_one_content_all_differ() -> None:
 def test_the_golden_form_of_every_entry_is_valid_and_reads_back_as_its_content() -> None:
     for entry in entries().values():
         for prompt in entry.examples[:3]:
-            parts = compose(prompt, entry)
+            parts = compose(prompt, entry, entry.subjects.get(prompt, ""))
             text = LAYOUTS["golden"](parts)
             assert form_problems(prompt, text) == [], (entry.name, prompt)
             found = sections(text, prompt)
@@ -291,4 +291,4 @@ def test_the_golden_form_of_every_entry_is_valid_and_reads_back_as_its_content()
 def test_the_task_of_every_entry_stands_in_the_layout_in_full(style: str) -> None:
     for entry in entries().values():
         prompt = max(entry.examples, key=len)
-        assert LAYOUTS[style](compose(prompt, entry)).count(prompt) == 1, entry.name
+        assert LAYOUTS[style](compose(prompt, entry, entry.subjects.get(prompt, ""))).count(prompt) == 1, entry.name

@@ -10,7 +10,7 @@ from fakes import mini_codec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptopt.codec import END, PAD, Codec
+from promptopt.codec import END, PAD, RARE, Codec
 from promptopt.errors import InvalidInput
 from promptopt.vocabulary import Vocabulary
 from promptopt_training.data import pretraining_pairs
@@ -23,6 +23,7 @@ from promptopt_training.vocabulary import (
     POINTERS,
     RAREST,
     TABLE,
+    common_words,
     control_pieces,
     frame_pieces,
     read_words,
@@ -31,9 +32,10 @@ from promptopt_training.vocabulary import (
     style_piece,
     train_vocabulary,
     vocabulary_from_pairs,
+    with_words,
 )
 
-SIZE = 1400
+SIZE, WORDS = 1400, 60
 
 
 @cache
@@ -48,13 +50,57 @@ def trained() -> tuple[Vocabulary, tuple[str, ...]]:
     with TemporaryDirectory() as name:
         data, model = Path(name) / "pairs.jsonl", Path(name) / "deep" / "spiece.model"
         write_pairs(pairs(), data)
-        vocabulary_from_pairs(VocabularyOptions(data_path=data, output=model, size=SIZE), lines.append)
+        vocabulary_from_pairs(VocabularyOptions(data_path=data, output=model, size=SIZE, words=WORDS), lines.append)
         return Vocabulary(model), tuple(line.replace(name, "") for line in lines)
 
 
 def test_the_vocabulary_has_the_size_asked_for_and_is_where_it_was_asked_for() -> None:
-    assert len(trained()[0]) == SIZE
-    assert trained()[1] == (f"vocabulary of {SIZE} pieces in /deep/spiece.model",)
+    assert len(trained()[0]) == SIZE + WORDS
+    assert trained()[1] == (f"vocabulary of {SIZE + WORDS} pieces in /deep/spiece.model",)
+
+
+def saved(model: bytes, folder: Path) -> Vocabulary:
+    (folder / "spiece.model").write_bytes(model)
+    return Vocabulary(folder / "spiece.model")
+
+
+@cache
+def small() -> bytes:
+    return train_vocabulary(list(spelled_lines(pairs()[:60])), ["so"], 650)
+
+
+def test_words_that_would_be_put_together_become_pieces_and_the_text_stays_the_same(tmp_path: Path) -> None:
+    before = saved(small(), tmp_path)
+    after = saved(with_words(small(), ["hedgehogs", "the", "zither", "unused"], 2), tmp_path)
+    assert len(after) == len(before) + 2
+    for word in ("hedgehogs", "zither"):
+        assert len(before.encode(" " + word)) > 1
+        [index] = after.encode(" " + word)
+        assert after.score(index) == RARE
+        assert after.decode([index]) == " " + word
+
+
+def test_lines_are_spelled_as_before_where_no_new_word_stands_in_them(tmp_path: Path) -> None:
+    lines = [line for line in spelled_lines(pairs()[:60]) if "hedgehogs" not in line]
+    before = [saved(small(), tmp_path).encode(line) for line in lines]
+    assert [saved(with_words(small(), ["hedgehogs"], 1), tmp_path).encode(line) for line in lines] == before
+
+
+def test_a_word_that_is_read_as_a_word_and_its_ending_is_no_new_piece(tmp_path: Path) -> None:
+    vocabulary = saved(small(), tmp_path)
+    stems = [vocabulary.piece(index)[1:] for index in range(len(vocabulary)) if re.fullmatch("▁[a-z]{4,}", vocabulary.piece(index))]
+    plurals = [word + "s" for word in stems if len(vocabulary.encode(f" {word}s")) == 2]
+    assert plurals
+    assert len(saved(with_words(small(), plurals, 100), tmp_path)) == len(vocabulary)
+
+
+def test_the_words_that_prompts_have_most_come_first() -> None:
+    assert common_words(["bake bread", "bake Bread bread", "a bread", "oven"]) == ["bread", "bake"]
+
+
+def test_frequent_words_come_by_their_place_shared_between_spellings() -> None:
+    found = common_words(["Paris Paris Paris paris"], ["paris", "x2", "umbrella", "zither"])
+    assert found == ["umbrella", "zither", "Paris", "paris"]
 
 
 def test_padding_and_end_have_the_ids_that_the_codec_knows() -> None:
@@ -139,15 +185,13 @@ def test_seeds_are_phrases_of_the_lines_and_parts_of_single_words_with_their_cou
 def test_prompts_with_tabs_and_line_breaks_leave_the_seeds_sound(gap: str, tmp_path: Path) -> None:
     prompts = [f"a{gap}bc fix{gap}it{gap}"] * 20
     assert [piece for piece in seed_pieces(["Use salt."] * 20, prompts) if re.search(r"[\t\r\n]", piece)] == []
-    train_vocabulary(list(spelled_lines(pairs()[:60])), prompts, 650, tmp_path / "spiece.model", lambda line: None)
-    assert len(Vocabulary(tmp_path / "spiece.model")) == 650
+    assert len(saved(train_vocabulary(list(spelled_lines(pairs()[:60])), prompts, 650), tmp_path)) == 650
 
 
 def test_lines_of_the_knowledge_base_take_fewer_pieces_than_words(tmp_path: Path) -> None:
     some = list(entries().values())[:2]
     lines = [line.text for entry in some for line in (*entry.constraints, *entry.steps) if "{" not in line.text]
-    train_vocabulary(lines * 8, ["so"], 720, tmp_path / "spiece.model", lambda line: None)
-    vocabulary = Vocabulary(tmp_path / "spiece.model")
+    vocabulary = saved(train_vocabulary(lines * 8, ["so"], 720), tmp_path)
     assert sum(len(vocabulary.encode(line)) for line in lines) < sum(len(line.split()) for line in lines)
 
 

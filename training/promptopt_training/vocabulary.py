@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import sentencepiece
+from sentencepiece import sentencepiece_model_pb2 as model_format
 
-from promptopt.codec import Table
+from promptopt.codec import RARE, Table
 from promptopt.errors import InvalidInput
 from promptopt.units import words_and_spans
+from promptopt.vocabulary import Vocabulary
 from promptopt_training.golden.compose import Parts
 from promptopt_training.golden.layouts import LAYOUTS
 from promptopt_training.options import VocabularyOptions
@@ -33,6 +35,10 @@ TABLE = Table(
     capital="<capital>",
     escape="<escape>",
 )
+LONGEST_WORD = 16
+FREQUENCY, DAMPING = 30_000.0, 200.0
+_PLAIN_WORD = re.compile(r"[A-Za-z](?:[A-Za-z'’]*[A-Za-z])?")
+_ENDINGS = frozenset({"s", "ed", "ing", "d", "ly", "er", "'s"})
 _HOLE = "\ue000"
 _BREAK = re.compile(r"[\t\r\n]")
 _TOKEN = re.compile(r"\s?\w+(?:['’-]\w+)*|\s?[^\w\s]+|\s")
@@ -104,8 +110,8 @@ def seed_pieces(lines: Iterable[str], words: Iterable[str]) -> dict[str, int]:
     return dict(sorted(usual, key=lambda piece: (-piece[1] * len(piece[0]), piece[0]))[:SEEDS])
 
 
-def train_vocabulary(lines: Sequence[str], words: Sequence[str], size: int, path: Path, log: Callable[[str], None] = print) -> None:
-    """Trains a unigram vocabulary of `size` pieces with byte fallback and writes it to `path`. Raises InvalidInput for a bad size."""
+def train_vocabulary(lines: Sequence[str], words: Sequence[str], size: int) -> bytes:
+    """A unigram vocabulary of `size` pieces with byte fallback, as a SentencePiece model. Raises InvalidInput for a bad size."""
     model = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder:
         seeds = Path(folder) / "seeds.tsv"
@@ -142,15 +148,60 @@ def train_vocabulary(lines: Sequence[str], words: Sequence[str], size: int, path
             raise InvalidInput(
                 f"A vocabulary of {size} pieces cannot be trained: {reason}.", "Give another --size, or more pairs."
             ) from error
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(model.getvalue())
-    log(f"vocabulary of {size} pieces in {path}")
+    return model.getvalue()
+
+
+def common_words(prompts: Iterable[str], frequent: Sequence[str] = ()) -> list[str]:
+    """The words of the prompts and of `frequent` (the commonest first), the most useful first.
+
+    A word counts as often as the prompts have it, and the more the further ahead it stands in `frequent`; that share is split
+    between its spellings with and without capitals as the prompts have them.
+    """
+    counts = Counter(word for prompt in prompts for word in _PLAIN_WORD.findall(prompt) if 2 <= len(word) <= LONGEST_WORD)
+    of_any_case: Counter[str] = Counter()
+    for word, times in counts.items():
+        of_any_case[word.lower()] += times
+    shares = {word: FREQUENCY / (rank + DAMPING) for rank, word in enumerate(frequent) if _PLAIN_WORD.fullmatch(word)}
+
+    def use(word: str) -> float:
+        total = of_any_case[word.lower()]
+        spelled_so = counts[word] / total if total else 1.0
+        return counts[word] + spelled_so * shares.get(word.lower(), 0.0)
+
+    known = {word for word, times in counts.items() if times >= 2} | {word for word in shares if 2 <= len(word) <= LONGEST_WORD}
+    return sorted(known, key=lambda word: (-use(word), word))
+
+
+def with_words(model: bytes, words: Iterable[str], count: int) -> bytes:
+    """A SentencePiece model with `count` more pieces: the first of the words that it would have to put together.
+
+    Not those it reads as a word and an ending. Without them half of what people write about is letters to the network. The pieces are
+    rarer than any other, so lines are spelled as before.
+    """
+    vocabulary = sentencepiece.SentencePieceProcessor(model_proto=model)
+    grown = model_format.ModelProto.FromString(model)  # type: ignore[attr-defined]
+    added = 0
+    for word in words:
+        pieces = vocabulary.encode(SPACE + word, out_type=str)
+        ended = len(pieces) == 2 and len(pieces[0]) > 3 and pieces[1] in _ENDINGS
+        if added < count and len(pieces) > 1 and not ended:
+            grown.pieces.add(piece=SPACE + word, score=RARE)
+            added += 1
+    grown.trainer_spec.vocab_size = len(grown.pieces)
+    return bytes(grown.SerializeToString())
 
 
 def vocabulary_from_pairs(options: VocabularyOptions, log: Callable[[str], None]) -> None:
-    """`promptopt-train vocabulary`: trains on what the rewrites spell and the words the prompts consist of."""
-    pairs = read_pairs(options.data_path)[: options.pairs]
+    """`promptopt-train vocabulary`: pieces for what the rewrites spell, and the words that the prompts are made of."""
+    everything = read_pairs(options.data_path)
+    pairs = everything[: options.pairs]
     lines = [line for line in spelled_lines(pairs) if len(line) < LONGEST_LINE]
     words = list(read_words(pair.prompt for pair in pairs if pair.prompt != pair.rewrite))
     random.Random(0).shuffle(words)
-    train_vocabulary(lines, words[: len(lines) // 2], options.size, options.output, log)
+    model = train_vocabulary(lines, words[: len(lines) // 2], options.size)
+    frequent = options.frequent.read_text(encoding="utf-8").split() if options.frequent else []
+    prompts = (pair.prompt for pair in everything if pair.prompt != pair.rewrite)
+    grown = with_words(model, common_words(prompts, frequent), options.words)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_bytes(grown)
+    log(f"vocabulary of {len(Vocabulary(options.output))} pieces in {options.output}")

@@ -5,10 +5,10 @@ vocabulary with many pointers (then a pair of pointers means "from this unit to 
 few (then one pointer means "this span"). Decoding puts the writer's own characters back.
 """
 
-from promptopt.codec.codec import END, PAD, Codec
+from promptopt.codec.codec import END, PAD, RARE, Codec
 from promptopt.codec.decoder import Decoder
 from promptopt.codec.phrases import capitalised, needs_space, prompt_place
 from promptopt.codec.plain import PlainCodec
 from promptopt.codec.table import Table
 
-__all__ = ["END", "PAD", "Codec", "Decoder", "PlainCodec", "Table", "capitalised", "needs_space", "prompt_place"]
+__all__ = ["END", "PAD", "RARE", "Codec", "Decoder", "PlainCodec", "Table", "capitalised", "needs_space", "prompt_place"]

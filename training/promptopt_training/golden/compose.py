@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from promptopt_training.golden.experts import expert_on
 from promptopt_training.golden.knowledge import Entry, Line
-from promptopt_training.golden.topic import topic
 
 STEPS = 5
 _Usable = tuple[int, Line, str]
@@ -23,12 +23,11 @@ class Parts:
     goal: str
 
 
-def compose(prompt: str, entry: Entry, subject: str | None = None) -> Parts:
+def compose(prompt: str, entry: Entry, subject: str = "") -> Parts:
     """The content that `entry` gives for `prompt`: the same prompt always gives the same content.
 
-    `subject` is what the prompt is about where that is known, "" for nothing in particular; else `topic` finds it.
+    `subject` is what the prompt is about in its own words, "" for nothing in particular: who reads the prompt knows, no rule finds it.
     """
-    subject = topic(prompt) if subject is None else subject
     wanted = 4 if len(prompt.split()) <= 12 else 5
     return Parts(
         persona=_first(entry.personas, prompt, subject),
@@ -40,12 +39,17 @@ def compose(prompt: str, entry: Entry, subject: str | None = None) -> Parts:
     )
 
 
-def fill(line: Line, prompt: str, subject: str | None) -> str | None:
+def fill(line: Line, prompt: str, subject: str) -> str | None:
     """The text of a line for this prompt, or None where it does not belong."""
     said = line.says.search(prompt) if line.says else None
     if (line.says and said is None) or (line.lacks and line.lacks.search(prompt)):
         return None
     text = line.text
+    if "{expert}" in text:
+        expert = expert_on(subject)
+        if not expert:
+            return None
+        text = text.replace("{expert}", expert)
     if "{topic}" in text:
         if not subject:
             return None
@@ -67,11 +71,11 @@ def _whole_words(prompt: str, match: re.Match[str]) -> str:
     return prompt[match.start() : end].strip()
 
 
-def _first(lines: Sequence[Line], prompt: str, subject: str | None) -> str:
+def _first(lines: Sequence[Line], prompt: str, subject: str) -> str:
     return next(text for line in lines if (text := fill(line, prompt, subject)) is not None)
 
 
-def _several(lines: Sequence[Line], prompt: str, subject: str | None, wanted: int, particular: int) -> tuple[str, ...]:
+def _several(lines: Sequence[Line], prompt: str, subject: str, wanted: int, particular: int) -> tuple[str, ...]:
     """`wanted` lines in file order: up to `particular` conditional and topical ones, then general ones from the first to the last."""
     usable = [(number, line, text) for number, line in enumerate(lines) if (text := fill(line, prompt, subject)) is not None]
     says = [item for item in usable if item[1].says is not None][:2]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -12,6 +12,7 @@ import yaml
 MINIMUM = {"examples": 12, "personas": 2, "contexts": 2, "constraints": 12, "steps": 10, "goals": 2}
 LISTS = ("personas", "contexts", "constraints", "steps", "goals")
 SLOT = re.compile(r"\{(\w+)\}")
+SUBJECT = re.compile(r"\{\*([^{}|]+)\}")
 
 
 class KnowledgeError(ValueError):
@@ -34,7 +35,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Entry:
-    """What a good prompt for one kind of task may contain."""
+    """What a good prompt for one kind of task may contain.
+
+    subjects: what an example is about, in its own words; an example about nothing in particular has none.
+    """
 
     name: str
     task: str
@@ -44,6 +48,7 @@ class Entry:
     constraints: tuple[Line, ...]
     steps: tuple[Line, ...]
     goals: tuple[Line, ...]
+    subjects: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_yaml(name: str) -> Any:
@@ -92,13 +97,15 @@ def check_text(line: Line, kind: str) -> None:
     text = line.text
     slots = set(SLOT.findall(text))
     problems = [
-        (not slots <= {"topic", "match"}, "unknown slot"),
+        (not slots <= {"topic", "match", "expert"}, "unknown slot"),
         ("match" in slots and line.says is None, "{match} without says"),
-        (text.count("{topic}") > 1 or text.count("{match}") > 1, "a slot twice"),
+        ("expert" in slots and not text.startswith("{expert} "), "{expert} is how a line begins"),
+        (any(text.count(f"{{{slot}}}") > 1 for slot in slots), "a slot twice"),
         (re.search(r"\d|https?:|\n", text) is not None, "a digit, a URL or a line break"),
         (len(text.split()) > (45 if kind in ("contexts", "goals") else 20), "too long"),
         (text != text.strip() or "  " in text, "stray white space"),
-        (kind == "personas" and not re.match(r"(a|an|the) ", text), "a persona begins with a, an or the"),
+        (kind == "personas" and not re.match(r"(a|an|the|\{expert\}) ", text), "a persona begins with a, an, the or {expert}"),
+        (kind != "personas" and "expert" in slots, "{expert} is for personas"),
         (kind == "personas" and text.endswith("."), "a persona has no full stop"),
         (kind != "personas" and not text.endswith("."), "no full stop"),
         (kind in ("constraints", "steps") and text.startswith(("-", "*", "{match}")), "starts with a bullet or {match}"),
@@ -118,14 +125,11 @@ def parse_entry(raw: Mapping[str, Any], domain: str) -> Entry:
         for key, least in MINIMUM.items():
             if len(raw[key]) < least:
                 raise KnowledgeError(f"{key}: {len(raw[key])} lines, {least} needed")
-        for example in raw["examples"]:
-            if not isinstance(example, str):
-                raise KnowledgeError(f"an example is no text, it wants quotes: {example!r}")
         lines = {kind: tuple(parse_line(item, kind) for item in raw[kind]) for kind in LISTS}
         check_lists(lines)
     except KnowledgeError as error:
         raise KnowledgeError(f"{name}: {error}") from error
-    return Entry(name, raw["task"], tuple(raw["examples"]), **lines)
+    return with_prompts(Entry(name, raw["task"], (), subjects={}, **lines), raw["examples"])
 
 
 def check_lists(lines: Mapping[str, tuple[Line, ...]]) -> None:
@@ -174,15 +178,22 @@ def more_prompts(domain: str) -> dict[str, list[str]]:
     return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
-def with_prompts(entry: Entry, prompts: Sequence[str]) -> Entry:
-    """The entry with more examples. Raises KnowledgeError for one that is no text or that it has already."""
-    examples = (*entry.examples, *prompts)
+def with_prompts(entry: Entry, prompts: Sequence[Any]) -> Entry:
+    """The entry with more examples; `{*…}` in one marks its subject. Raises KnowledgeError for one that is no text or stands twice."""
+    examples, subjects = list(entry.examples), dict(entry.subjects)
     for prompt in prompts:
         if not isinstance(prompt, str) or not prompt.strip():
-            raise KnowledgeError(f"{entry.name}: a prompt is no text: {prompt!r}")
-        if examples.count(prompt) > 1:
-            raise KnowledgeError(f"{entry.name}: a prompt stands twice: {prompt!r}")
-    return replace(entry, examples=examples)
+            raise KnowledgeError(f"{entry.name}: an example is no text, it wants quotes: {prompt!r}")
+        marked = SUBJECT.findall(prompt)
+        if len(marked) > 1:
+            raise KnowledgeError(f"{entry.name}: two subjects in {prompt!r}")
+        example = SUBJECT.sub(r"\1", prompt)
+        if example in examples:
+            raise KnowledgeError(f"{entry.name}: an example stands twice: {example!r}")
+        examples.append(example)
+        if marked:
+            subjects[example] = marked[0]
+    return replace(entry, examples=tuple(examples), subjects=subjects)
 
 
 def all_lines(entry: Entry) -> Iterator[Line]:
