@@ -91,6 +91,7 @@ class PretrainOptions:
     vocabulary: Path
     output_dir: Path
     max_steps: int
+    init: Path | None = None
     meaning_steps: int = 1100
     reading_steps: int = 300
     batch_tokens: int = 4000
@@ -106,6 +107,7 @@ class PretrainOptions:
         "vocabulary": "The SentencePiece model.",
         "output_dir": "Checkpoints, metrics, loss plot; the finished base is in base below it.",
         "max_steps": "Optimizer steps on whole pairs.",
+        "init": "A base to go on from instead of random weights; its pieces are the first ones of the vocabulary, its shape is kept.",
         "meaning_steps": "Steps before, in which the encoder learns from a sentence embedding model; 0 leaves them out.",
         "reading_steps": "Steps between, on short lessons: beginning rewrites, copying prompts.",
         "batch_tokens": "Pieces in a batch, read and written, padding counted.",

@@ -14,6 +14,7 @@ from promptopt.errors import InvalidInput
 from promptopt.vocabulary import Vocabulary
 from promptopt_training.batches import batches_by_tokens
 from promptopt_training.corpus import READ_LIMIT, Examples, encode_pretraining, reading_lessons, with_heads
+from promptopt_training.grow import taken_up
 from promptopt_training.labels import sentence_embedder
 from promptopt_training.meaning import Lessons, learn_meaning, vectors_of
 from promptopt_training.optimizer import MuonWithAdamW
@@ -81,7 +82,8 @@ def pretrain(options: PretrainOptions, log: Callable[[str], None] = print) -> Pa
     vocabulary = Vocabulary(options.vocabulary)
     training, validation = encoded(options, vocabulary, log)
     log(f"{len(training)} examples, {len(training.target) / len(training):.0f} pieces to write each")
-    model = new_base(vocabulary, options)
+    known = options.init
+    model = taken_up(known, vocabulary, sentence_embedder(), options.seed) if known else new_base(vocabulary, options)
     log(f"{model.num_parameters() / 1e6:.1f} M parameters")
     if last_checkpoint(options.output_dir) is None:
         if options.meaning_steps:
