@@ -128,7 +128,10 @@ def test_a_client_without_versions_names_an_adapter_and_gets_its_rewrite() -> No
         assert result["edit"] == {"changes": {URI: [{"range": RANGE, "newText": FRAMED.replace("tester", "other")}]}}
         previewed(process, 3, "nowhere", adapter="nowhere")
         error = answer_to(process, 3)["error"]
-        assert (error["code"], error["message"]) == (-32803, "There is no adapter 'nowhere'. Give a folder, or one of: golden.")
+        assert (error["code"], error["message"]) == (
+            -32803,
+            "There is no adapter 'nowhere'. Give a folder, or one of: concise, golden, markdown, xml.",
+        )
 
 
 def test_a_wish_is_read() -> None:

@@ -105,7 +105,11 @@ def test_the_prompt_is_in_no_log_at_any_level() -> None:
         selection = {"start": {"line": 0, "character": 2}, "end": {"line": 0, "character": 20}}
         params = {"textDocument": {"uri": URI}, "range": selection, "context": {"diagnostics": []}}
         send(process, id=2, method="textDocument/codeAction", params=params)
-        assert [action["title"] for action in answer_to(process, 2)["result"]] == ["Optimize prompt", "Optimize prompt: variants…"]
+        assert [action["title"] for action in answer_to(process, 2)["result"]] == [
+            "Optimize prompt",
+            *(f"Optimize prompt as {style}" for style in ("concise", "golden", "markdown", "xml")),
+            "Optimize prompt: variants…",
+        ]
         asked(process, 3)
         assert answer_to(process, 3)["result"] is None
         change = {"textDocument": {"uri": URI, "version": 2}, "contentChanges": [{"text": "no zebra at all"}]}

@@ -55,4 +55,7 @@ async def test_pulled_settings_hold_for_their_folder() -> None:
 async def test_an_adapter_that_is_not_there_is_named() -> None:
     async with conversation(capabilities(pull=False), {"adapter": "nowhere"}, PROMPTOPT_FAKE_ADAPTERS="1") as editor:
         error = await failure(asyncio.ensure_future(chosen(editor, await action_for(editor, opened(editor)))))
-        assert (error.code, error.message) == (-32803, "There is no adapter 'nowhere'. Give a folder, or one of: golden.")
+        assert (error.code, error.message) == (
+            -32803,
+            "There is no adapter 'nowhere'. Give a folder, or one of: concise, golden, markdown, xml.",
+        )

@@ -12,6 +12,7 @@ import torch
 from tiny_models import PROMPTS, SIZE, compiled, greedy, ids, model_file, reference, sources, tiny_adapter, tiny_base
 
 from promptopt.bundle import Bundle, load_bundle
+from promptopt.codec import END
 from promptopt.engine._native import kernel_names
 from promptopt.engine.compiled import CompiledEngine, default_threads, least_vectors
 from promptopt.engine.protocol import Decoding
@@ -174,3 +175,32 @@ def test_a_network_that_lacks_a_tensor_is_refused(tied: Bundle, tmp_path: Path) 
     del model.tensors["decoder.1.cross.kv"]
     with pytest.raises(BundleError, match=r"cannot be loaded: decoder\.1\.cross\.kv is missing"):
         CompiledEngine(model)
+
+
+@pytest.mark.parametrize(
+    ("only", "message"),
+    [
+        ({0: [10**6]}, "asked for that the vocabulary has not"),
+        ({0: [-1]}, "asked for"),
+        ({0: 3}, "rows should be numbers with lists of ids"),
+    ],
+)
+def test_pieces_that_are_none_are_refused_and_the_rewrite_goes_on(
+    tied: Bundle, engine: CompiledEngine, only: dict[int, list[int]], message: str
+) -> None:
+    source = sources(tied)[0]
+    session = engine._network.start([source], [[]], LIMIT, 0.0, 1, 0, END)
+    with pytest.raises(ValueError, match=message):
+        session.step(only)
+    with pytest.raises(ValueError, match="withheld that the vocabulary has not"):
+        session.withhold(0, 10**6)
+    expected = ids(list(engine.stream(source, Decoding(LIMIT), RUNNING)))
+    assert [index for step in iter(lambda: session.step({}), []) for _, index, _ in step] == expected
+
+
+def test_a_piece_that_is_withheld_later_is_not_written_again(tied: Bundle, engine: CompiledEngine) -> None:
+    source = sources(tied)[0]
+    session = engine._network.start([source], [[]], LIMIT, 0.0, 1, 0, END)
+    [(_, first, _)] = session.step({})
+    session.withhold(0, first)
+    assert first not in [index for step in iter(lambda: session.step({}), []) for _, index, _ in step]
