@@ -190,7 +190,7 @@ def test_expressions_match_word_beginnings_in_any_case(source: str, text: str, f
 
 
 def test_every_feature_is_a_valid_expression_that_can_be_named() -> None:
-    assert len(features()) == 29
+    assert len(features()) == 30
     for name, source in features().items():
         assert pattern(f"${name}").pattern == rf"(?<!\w)(?:{source})"
 

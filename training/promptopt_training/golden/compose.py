@@ -5,10 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from promptopt_training.golden.experts import expert_on
-from promptopt_training.golden.knowledge import Entry, Line
+from promptopt_training.golden.knowledge import Entry, Line, common
 
-STEPS = 5
-_Usable = tuple[int, Line, str]
+SHORT = 12
+"Words of a prompt that gets a line less in each list."
+BRIEF = 3
+"Words of a subject that is named in a list, too."
+PARTICULAR = 2
+_Usable = tuple[int, Line]
 
 
 @dataclass(frozen=True)
@@ -28,13 +32,17 @@ def compose(prompt: str, entry: Entry, subject: str = "") -> Parts:
 
     `subject` is what the prompt is about in its own words, "" for nothing in particular: who reads the prompt knows, no rule finds it.
     """
-    wanted = 4 if len(prompt.split()) <= 12 else 5
+    wanted = 3 if len(prompt.split()) <= SHORT else 4
+    named = subject if len(subject.split()) <= BRIEF else ""
+    constraints = _several([*common(), *entry.constraints], prompt, named, wanted)
+    repeated = any("{topic}" in line.text for line in constraints)
+    steps = _several(entry.steps, prompt, "" if repeated else named, wanted)
     return Parts(
         persona=_first(entry.personas, prompt, subject),
         context=_first(entry.contexts, prompt, subject),
         task=prompt,
-        constraints=_several(entry.constraints, prompt, subject, wanted, particular=3),
-        steps=_several(entry.steps, prompt, subject, STEPS, particular=2),
+        constraints=_filled(constraints, prompt, named),
+        steps=_filled(steps, prompt, named),
         goal=_first(entry.goals, prompt, subject),
     )
 
@@ -75,16 +83,20 @@ def _first(lines: Sequence[Line], prompt: str, subject: str) -> str:
     return next(text for line in lines if (text := fill(line, prompt, subject)) is not None)
 
 
-def _several(lines: Sequence[Line], prompt: str, subject: str, wanted: int, particular: int) -> tuple[str, ...]:
-    """`wanted` lines in file order: up to `particular` conditional and topical ones, then general ones from the first to the last."""
-    usable = [(number, line, text) for number, line in enumerate(lines) if (text := fill(line, prompt, subject)) is not None]
+def _filled(lines: Sequence[Line], prompt: str, subject: str) -> tuple[str, ...]:
+    return tuple(text for line in lines if (text := fill(line, prompt, subject)) is not None)
+
+
+def _several(lines: Sequence[Line], prompt: str, subject: str, wanted: int) -> list[Line]:
+    """`wanted` lines in file order: two conditional and topical ones at most, then general ones from the first to the last."""
+    usable = [(number, line) for number, line in enumerate(lines) if fill(line, prompt, subject) is not None]
     says = [item for item in usable if item[1].says is not None][:2]
     topical = [item for item in usable if "{topic}" in item[1].text and item not in says][:1]
     lacks = [item for item in usable if item[1].lacks is not None and item not in says and item not in topical][:2]
-    chosen = [*says, *topical, *lacks][:particular]
+    chosen = [*says, *topical, *lacks][:PARTICULAR]
     general = [item for item in usable if not item[1].conditional and "{topic}" not in item[1].text]
     chosen += _spread(general, wanted - len(chosen))
-    return tuple(text for _, _, text in sorted(chosen, key=lambda item: item[0]))
+    return [line for _, line in sorted(chosen, key=lambda item: item[0])]
 
 
 def _spread(items: Sequence[_Usable], count: int) -> list[_Usable]:

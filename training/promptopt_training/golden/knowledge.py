@@ -172,6 +172,12 @@ def entries() -> Mapping[str, Entry]:
     return found
 
 
+@cache
+def common() -> tuple[Line, ...]:
+    """Constraints that may lead those of any entry."""
+    return tuple(parse_line(raw, "constraints") for raw in read_yaml("common.yaml"))
+
+
 def more_prompts(domain: str) -> dict[str, list[str]]:
     """Further prompts for the entries of a domain by their id, from prompts/<domain>.yaml; none where there is no such file."""
     file = resources.files(__package__).joinpath("prompts", f"{domain}.yaml")
