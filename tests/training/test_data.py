@@ -28,7 +28,7 @@ from promptopt_training.data import (
     write_data,
 )
 from promptopt_training.golden.compose import compose, fill
-from promptopt_training.golden.knowledge import KnowledgeError, entries
+from promptopt_training.golden.knowledge import KnowledgeError, common, entries
 from promptopt_training.golden.layouts import LAYOUTS
 from promptopt_training.inputs import Read, example_inputs, kept, with_remarks
 from promptopt_training.labels import Matrix
@@ -123,7 +123,7 @@ def test_without_a_subject_no_line_speaks_of_one() -> None:
     for item in nameless:
         entry, prompt = knowledge[item.entry], with_remarks(item.text, rng)
         parts = compose(prompt, entry)
-        lines = (*entry.contexts, *entry.constraints, *entry.steps, *entry.goals)
+        lines = (*entry.contexts, *common(), *entry.constraints, *entry.steps, *entry.goals)
         plain = {fill(line, prompt, "") for line in lines if "{topic}" not in line.text}
         assert {parts.context, *parts.constraints, *parts.steps, parts.goal} <= plain, prompt
 
