@@ -1,7 +1,7 @@
 """What each message passes before its handler: what pygls would leave unanswered, malformed, too early or too late, is answered."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lsprotocol import types
@@ -23,7 +23,8 @@ class Gate:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._protocol = session.server.protocol
-        self._structure, self._handle = self._protocol.structure_message, self._protocol.handle_message
+        self._structure = self._protocol.structure_message
+        self._handle: Callable[[Any], None] = self._protocol.handle_message
         self._begun = False
 
     def pass_on(self, data: Any) -> None:
@@ -71,4 +72,4 @@ def guard(session: Session) -> None:
     gate = Gate(session)
     protocol = session.server.protocol
     protocol.structure_message = lambda data: data  # type: ignore[method-assign]
-    protocol.handle_message = gate.pass_on  # type: ignore[method-assign]
+    protocol.handle_message = gate.pass_on  # type: ignore[method-assign, assignment]
