@@ -106,7 +106,7 @@ def test_the_search_of_native_code_finds_what_is_planted(planted: str) -> None:
     assert len(SHELLS.findall(planted)) == 1
 
 
-@pytest.mark.parametrize("page", ["security.md"])
+@pytest.mark.parametrize("page", ["security.md", "reliability.md"])
 def test_every_test_that_a_page_names_exists(page: str) -> None:
     named = SHOWN.findall((ROOT / "docs" / page).read_text(encoding="utf-8"))
     assert len(named) > 10
