@@ -127,14 +127,14 @@ MUTATIONS = (
         "server/promptopt/http/gates.py",
         "        if size > LARGEST_BODY:\n",
         "        if False:\n",
-        "tests/http/test_gates.py::test_a_body_without_end_is_read_to_a_limit_only",
+        "tests/http/test_app.py::test_a_body_of_ten_megabytes_is_413_and_one_that_is_allowed_is_read",
     ),
     Mutation(
         "malformed requests are answered",
         "server/promptopt/lsp/gate.py",
         "        if asks:\n",
         "        if False:\n",
-        "tests/lsp/test_messages_fuzz.py::test_the_prompt_of_a_malformed_request_is_in_no_log",
+        "tests/lsp/test_messages_fuzz.py::test_every_request_is_answered",
     ),
     Mutation(
         "the library's log is kept out",

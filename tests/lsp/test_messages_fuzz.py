@@ -282,12 +282,12 @@ def test_a_body_that_is_cut_off_ends_the_process() -> None:
 def test_the_prompt_of_a_malformed_request_is_in_no_log() -> None:
     with started([*FAKE, "--stdio", "--log-level", "debug"]) as process:
         initialized(process)
-        send(process, id=2, method="workspace/executeCommand", params={"command": 7, "arguments": PROMPT})
+        send(process, id=2, method="workspace/executeCommand", params={"command": PROMPT, "arguments": 7})
         answer = read(process.stdout)  # type: ignore[arg-type]
         while answer is not None and answer.get("id") != 2:
             answer = read(process.stdout)  # type: ignore[arg-type]
         assert answer is not None
-        assert answer["error"]["code"] == -32602
+        assert (answer["error"]["code"], answer["error"]["message"]) == (-32602, "The message is malformed.")
         status, log, rest = ended(process, 3)
     assert status == 0
     assert "zebra" not in log + json.dumps([answer, *rest])
