@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: help check lint types test client recipe
+.PHONY: help check lint types test client recipe soak mutations
 
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -25,3 +25,9 @@ client-vscode/node_modules: client-vscode/package-lock.json
 
 recipe:  ## how the shipped model was made (hours on two cores)
 	bash training/runs/mini.sh
+
+soak:  ## 20,000 rewrites and 2,000 cancels in one language server: memory, handles, threads (hours)
+	$(PYTHON) benchmarks/soak.py --rewrites 20000 --cancels 2000 --plot soak.png
+
+mutations:  ## takes protections away one by one and shows that a test fails for each (minutes)
+	$(PYTHON) benchmarks/mutations.py

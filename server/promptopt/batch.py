@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from promptopt.errors import InvalidInput, PromptoptError, RewriteFailed
-from promptopt.files import read_text
+from promptopt.files import parse_json, read_text
 from promptopt.optimizer import BATCH, Optimizer
 
 _ROW_START = b'{"text": '
@@ -97,7 +97,7 @@ def _appending(output: Path) -> TextIO:
 
 def _object(line: str) -> dict[str, Any] | None:
     try:
-        row = json.loads(line)
+        row = parse_json(line)
     except ValueError:
         return None
     return row if isinstance(row, dict) else None

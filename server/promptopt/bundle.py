@@ -9,10 +9,12 @@ from typing import Any
 
 from promptopt.codec import Codec, PlainCodec, Table
 from promptopt.errors import BundleError
+from promptopt.files import parse_json
 from promptopt.vocabulary import Vocabulary
 
 FORMAT = 1
 PLAIN_LIMIT, PLAIN_TEMPERATURE = 512, 0.7
+MOST_PIECES, HOTTEST, LARGEST_FIGURE = 65_536, 100, 2**53
 MANIFEST = "promptopt.json"
 PEFT_FILES = ("adapter_config.json", "adapter_model.safetensors")
 VOCABULARY = "spiece.model"
@@ -71,7 +73,11 @@ class Manifest:
             raise BundleError(f"{folder} has manifest format {found}; this version reads format {FORMAT}.", "Upgrade promptopt.")
         try:
             data["codec"] = Table.from_json(data["codec"])
+            if not isinstance(data["prefix"], list):
+                raise TypeError("prefix should be a list")
             data["prefix"] = tuple(data["prefix"])
+            if data.get("calibration") and not isinstance(data["calibration"], dict):
+                raise TypeError("calibration should have a slope and an intercept")
             data["calibration"] = Calibration(**data["calibration"]) if data.get("calibration") else None
             manifest = cls(**data)
             manifest.check()
@@ -80,10 +86,29 @@ class Manifest:
             raise BundleError(f"{folder / MANIFEST} is malformed ({error}).", "Fetch the adapter again.") from error
 
     def check(self) -> None:
-        """Raises TypeError naming a field whose value is of another type than it should be."""
-        for name, kind in (("base", str), ("base_sha256", str), ("read_limit", int), ("write_limit", int), ("extra_ids", int)):
-            if not isinstance(getattr(self, name), kind):
-                raise TypeError(f"{name} should be of type {kind.__name__}")
+        """Raises TypeError naming a field whose value is of another type than it should be, or beyond all bounds."""
+        for name in ("base", "base_sha256", "style", "data_sha256"):
+            if not isinstance(getattr(self, name), str):
+                raise TypeError(f"{name} should be of type str")
+        for name, least in (("read_limit", 1), ("write_limit", 1), ("extra_ids", 0)):
+            value = getattr(self, name)
+            if type(value) is not int:
+                raise TypeError(f"{name} should be of type int")
+            if not least <= value <= MOST_PIECES:
+                raise TypeError(f"{name} should be between {least} and {MOST_PIECES}")
+        if not all(isinstance(piece, str) for piece in self.prefix):
+            raise TypeError("prefix should be a list of pieces")
+        if not _is_figure(self.temperature) or not 0 <= self.temperature <= HOTTEST:
+            raise TypeError(f"temperature should be between 0 and {HOTTEST}")
+        if self.calibration and not (_is_figure(self.calibration.slope) and _is_figure(self.calibration.intercept)):
+            raise TypeError("calibration should be of numbers")
+        if not isinstance(self.metrics, Mapping) or not all(isinstance(figure, int | float) for figure in self.metrics.values()):
+            raise TypeError("metrics should be numbers by their names")
+
+
+def _is_figure(value: object) -> bool:
+    """Whether a value is a number that can be computed with: finite, and within what a float holds exactly."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_FIGURE
 
 
 @dataclass(frozen=True)
@@ -184,7 +209,7 @@ def check_files(folder: Path, names: tuple[str, ...]) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file. Raises BundleError when it is none."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BundleError(f"{path} cannot be read ({error}).", "Fetch or make it again.") from error
     if not isinstance(data, dict):

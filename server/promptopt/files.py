@@ -1,7 +1,9 @@
-"""Files: text that a user names, and what tells one file from another."""
+"""Files: text that a user names, JSON, and what tells one file from another."""
 
 import hashlib
+import json
 from pathlib import Path
+from typing import Any
 
 from promptopt.errors import InvalidInput
 
@@ -14,6 +16,14 @@ def read_text(path: Path) -> str:
         raise InvalidInput(f"{path} cannot be read ({error.strerror}).", "Check the path.") from error
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{path} is not UTF-8 (byte {error.start}).", "Save it as UTF-8.") from error
+
+
+def parse_json(text: str) -> Any:
+    """What a JSON text says. Raises ValueError when it is none, or one that Python cannot hold: nested too deeply, too long a number."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def sha256(path: Path) -> str:

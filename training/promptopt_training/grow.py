@@ -35,7 +35,9 @@ def taken_up(folder: Path, vocabulary: Vocabulary, embed: Embedder, seed: int) -
             f"The vocabulary does not begin with the {len(known)} pieces of the base in {folder}.",
             "Take the vocabulary of that base, or one that was made from it.",
         )
-    model: T5ForConditionalGeneration = T5ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    model: T5ForConditionalGeneration = T5ForConditionalGeneration.from_pretrained(
+        folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
+    )
     rows = model.shared.weight.detach().numpy()
     if len(known) < len(vocabulary):
         model.resize_token_embeddings(len(vocabulary), mean_resizing=False)

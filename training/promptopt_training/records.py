@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from promptopt.errors import InvalidInput
-from promptopt.files import read_text
+from promptopt.files import parse_json, read_text
 
 NAMED = 10
 _GAP = re.compile(r"[ \t\r\n,]*")
@@ -64,7 +64,7 @@ def read_lines(path: Path, parse: Callable[[Any], Item]) -> list[Item]:
         if not line.strip():
             continue
         try:
-            found.append(parse(json.loads(line)))
+            found.append(parse(parse_json(line)))
         except json.JSONDecodeError as error:
             problems.append(f"line {number}: not valid JSON: {error.msg}")
         except ValueError as error:
@@ -106,12 +106,12 @@ def _rows(path: Path) -> Iterator[tuple[int, Any]]:
 
 def _parse(text: str, where: str, path: Path) -> Any:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}" if where == "the file" else where
-        raise InvalidInput(
-            f"{path} is not valid JSON: {place}: {error.msg}.", "Nothing was trained; mend the file and start again."
-        ) from error
+        return parse_json(text)
+    except ValueError as error:
+        place, why = where, str(error)
+        if isinstance(error, json.JSONDecodeError):
+            place, why = (f"line {error.lineno}" if where == "the file" else where), error.msg
+        raise InvalidInput(f"{path} is not valid JSON: {place}: {why}.", "Nothing was trained; mend the file and start again.") from error
 
 
 def _pair(row: Any, line: int) -> Pair:

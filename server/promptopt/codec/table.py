@@ -31,6 +31,9 @@ class Table:
         """The table from its form in `promptopt.json`. Raises BundleError when it is malformed."""
         try:
             table = cls(**{**data, "pointers": tuple(data["pointers"])})
+            pieces = (table.prompt, *table.pointers, table.glue, table.capital, table.escape, table.line_break or "")
+            if not isinstance(data["pointers"], list | tuple) or not all(isinstance(piece, str) for piece in pieces):
+                raise TypeError("every piece should be a string")
         except (KeyError, TypeError) as error:
             raise BundleError("The codec table of the adapter is malformed.", "Fetch the adapter again.") from error
         if table.points_at not in ("words", "spans"):

@@ -7,7 +7,7 @@ from dataclasses import astuple
 
 from promptopt.codec import END
 from promptopt.engine import _native
-from promptopt.engine.modelfile import ModelFile
+from promptopt.engine.modelfile import ACTIVATIONS, ModelFile
 from promptopt.engine.protocol import Decoding, Token
 from promptopt.engine.rules import Rules
 from promptopt.errors import BundleError
@@ -15,7 +15,6 @@ from promptopt.errors import BundleError
 _SMALL = 60_000_000
 _ENOUGH = 4
 _MANY = 8
-_ACTIVATIONS = ("relu", "gelu", "gelu_new")
 
 
 class CompiledEngine:
@@ -33,7 +32,7 @@ class CompiledEngine:
         shape = model.shape
         numbers = (
             *(shape.d_model, shape.d_kv, shape.heads, shape.d_ff, shape.encoder_layers, shape.decoder_layers),
-            *(shape.vocabulary, shape.distance, _ACTIVATIONS.index(shape.activation), shape.gated, shape.epsilon, shape.start),
+            *(shape.vocabulary, shape.distance, ACTIVATIONS.index(shape.activation), shape.gated, shape.epsilon, shape.start),
         )
         tensors = {name: astuple(tensor) for name, tensor in model.tensors.items()}
         try:

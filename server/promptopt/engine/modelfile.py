@@ -16,12 +16,13 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from promptopt.errors import BundleError
+from promptopt.files import parse_json
 
 VERSION = 1
 PANEL = 64
@@ -29,6 +30,8 @@ _MAGIC = b"promptT5"
 _PREFIX = struct.Struct("<8sIIQQQ")
 _ALIGNMENT = 64
 _STEEPEST = 127
+_LARGEST = 1 << 24
+ACTIVATIONS = ("relu", "gelu", "gelu_new")
 Kind = Literal["int8", "float32", "table"]
 Matrix = NDArray[np.float32]
 
@@ -50,6 +53,17 @@ class Shape:
     epsilon: float
     start: int
 
+    def check(self) -> None:
+        """Raises TypeError naming a field that no network can have."""
+        for name, value in asdict(self).items():
+            whole = name not in ("activation", "gated", "epsilon", "start")
+            if whole and (type(value) is not int or not 0 < value <= _LARGEST):
+                raise TypeError(f"its shape has the {name} {value!r:.40}")
+        if self.activation not in ACTIVATIONS or type(self.gated) is not bool or type(self.start) is not int:
+            raise TypeError("its shape is malformed")
+        if type(self.epsilon) is not float or not 0 < self.epsilon < 1 or not 0 <= self.start < self.vocabulary:
+            raise TypeError("its shape is impossible")
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -59,6 +73,16 @@ class Tensor:
     rows: int
     columns: int
     offset: int
+
+    def check(self, length: int) -> None:
+        """Raises TypeError unless this is a tensor that lies within a file of `length` bytes."""
+        sizes = (self.rows, self.columns, self.offset)
+        if self.kind not in get_args(Kind) or not all(type(size) is int for size in sizes):
+            raise TypeError("has a malformed entry")
+        if not 0 < self.rows <= _LARGEST or not 0 < self.columns <= _LARGEST:
+            raise TypeError("has an impossible shape")
+        if self.offset % _ALIGNMENT or not 0 < self.offset <= length - self.size:
+            raise TypeError("lies outside it")
 
     @property
     def panels(self) -> int:
@@ -127,12 +151,15 @@ class ModelFile:
         header = self._header()
         try:
             self.shape = Shape(**header["shape"])
+            self.shape.check()
             self.tensors = {name: Tensor(*entry) for name, entry in header["tensors"].items()}
         except (KeyError, TypeError, AttributeError) as error:
             raise _damaged(path, f"its header is malformed: {error}") from error
         for name, tensor in self.tensors.items():
-            if tensor.offset % _ALIGNMENT or not 0 < tensor.offset <= len(self.memory) - tensor.size:
-                raise _damaged(path, f"{name} lies outside it")
+            try:
+                tensor.check(len(self.memory))
+            except TypeError as error:
+                raise _damaged(path, f"{name} {error}") from error
 
     @property
     def quantization(self) -> Kind:
@@ -166,7 +193,10 @@ class ModelFile:
         header = self.memory[offset : offset + length]
         if zlib.crc32(header) != checksum:
             raise _damaged(self.path, "its header is damaged")
-        parsed: Mapping[str, Any] = json.loads(header)
+        try:
+            parsed: Mapping[str, Any] = parse_json(header.decode())
+        except ValueError as error:
+            raise _damaged(self.path, f"its header is malformed: {error}") from error
         return parsed
 
 

@@ -12,6 +12,7 @@ from promptopt.bundle import builtin_adapters
 from promptopt.lsp.actions import KIND, OPTIMIZE, VARIANTS, code_actions
 from promptopt.lsp.apply import apply, pick
 from promptopt.lsp.configuration import items
+from promptopt.lsp.gate import guard
 from promptopt.lsp.logs import OWN, ClientLog
 from promptopt.lsp.models import Make
 from promptopt.lsp.parent import leave, watch
@@ -32,6 +33,7 @@ def create_server(make: Make = Optimizer) -> Session:
     add_lifecycle(session, tasks)
     add_settings(session)
     add_rewrites(session)
+    guard(session)
     return session
 
 

@@ -226,7 +226,7 @@ def structured_range(data: Mapping[str, Any]) -> types.Range:
     """A range from its JSON. Raises JsonRpcException when it is none."""
     try:
         ends = [types.Position(int(data[end]["line"]), int(data[end]["character"])) for end in ("start", "end")]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise not_ours() from error
     return types.Range(*ends)
 
