@@ -43,6 +43,10 @@ def test_the_client_allows_what_the_server_allows() -> None:
     assert PROPERTIES["promptopt.idleUnloadSeconds"]["maximum"] == LONGEST_IDLE
 
 
+def test_no_workspace_says_where_prompts_and_the_token_go() -> None:
+    assert PROPERTIES["promptopt.remoteUrl"]["scope"] == "machine"
+
+
 def test_the_client_sends_the_server_its_settings_and_no_others() -> None:
     source = (CLIENT / "src/settings.ts").read_text(encoding="utf-8")
     listed = re.search(r"SERVER_SETTINGS = \[(.+?)\]", source, re.DOTALL)

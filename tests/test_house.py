@@ -15,7 +15,7 @@ TRAINING = ROOT / "training" / "promptopt_training"
 ROOMS = [
     {"errors", "settings", "units"},
     {"frames"},
-    {"vocabulary", "files"},
+    {"vocabulary", "files", "credentials"},
     {"codec"},
     {"bundle"},
     {"adapters"},

@@ -1,7 +1,7 @@
 /** The settings: which of them the language server knows, and what it is told of them. Pure. */
 
 /** Those of `settings.py`; a test of the Python suite compares this list and `package.json` with it. */
-export const SERVER_SETTINGS = ["adapter", "engine", "threads", "offline", "logLevel", "idleUnloadSeconds"] as const;
+export const SERVER_SETTINGS = ["adapter", "engine", "remoteUrl", "threads", "offline", "logLevel", "idleUnloadSeconds"] as const;
 
 export const SECTION = "promptopt";
 

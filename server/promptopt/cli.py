@@ -22,9 +22,11 @@ examples:
   promptopt optimize -n 3 "plan a workshop on testing"
   promptopt optimize --batch in.jsonl --output out.jsonl
   promptopt optimize --adapter_path ./checkpoints/lora_model/final_adapter --prompt "create function"
+  promptopt optimize --engine remote --remote_url http://prompts.example.org:8000 "create function"
 
 exit status:
   0    done
+  1    the server of the engine remote does not answer or refuses
   2    the prompt, a file or an option is not usable
   3    a model is missing or damaged
   4    the network wrote nothing acceptable (in a batch: for at least one row)

@@ -15,7 +15,7 @@ from promptopt.adapters.access import Access
 from promptopt.adapters.cache import cache_folder
 from promptopt.adapters.locate import Located, Place, locate
 from promptopt.adapters.names import is_offline
-from promptopt.errors import PromptoptError
+from promptopt.errors import PromptoptError, RewriteFailed
 from promptopt.optimizer import Optimizer
 from promptopt.settings import Settings
 
@@ -43,7 +43,8 @@ def examine(
     optimizer: one that runs already; without it one is made that downloads nothing.
     reach: says why the Hub cannot be reached, empty when it can; asked only where the settings allow a network.
     """
-    return [*on_this_machine(settings, optimizer or Optimizer(replace(settings, offline=True)), cache), network(settings, reach)]
+    optimizer = optimizer or Optimizer(settings if settings.is_remote else replace(settings, offline=True))
+    return [*on_this_machine(settings, optimizer, cache), network(settings, reach)]
 
 
 def on_this_machine(settings: Settings, optimizer: Optimizer, cache: Path | None = None) -> list[Finding]:
@@ -84,7 +85,9 @@ def _versions(packages: Sequence[str]) -> Iterator[str]:
 
 
 def _models(settings: Settings) -> Iterator[Finding]:
-    """Adapter and base as they are on this machine."""
+    """Adapter and base as they are on this machine; nothing where a server has them."""
+    if settings.is_remote:
+        return
     try:
         located: Located = locate(settings.adapter, Access(offline=True))
     except PromptoptError as error:
@@ -102,7 +105,7 @@ def _where(name: str, place: Place) -> str:
 def _rewrite(optimizer: Optimizer) -> Iterator[Finding]:
     """The engine, and one timed rewrite on it."""
     try:
-        engine = optimizer.load().engine.name
+        engine = optimizer.load().name
     except PromptoptError as error:
         yield Finding("engine", "not loaded", error.message, error.hint)
         return
@@ -110,7 +113,8 @@ def _rewrite(optimizer: Optimizer) -> Iterator[Finding]:
     try:
         rewrite = optimizer.optimize(PROMPT)
     except PromptoptError as error:
-        yield Finding("rewrite", f"of {PROMPT!r}", error.message, "One prompt in some fails; if all do, name another adapter.")
+        hint = "One prompt in some fails; if all do, name another adapter." if isinstance(error, RewriteFailed) else error.hint
+        yield Finding("rewrite", f"of {PROMPT!r}", error.message, hint)
         return
     yield Finding("rewrite", f"{rewrite.seconds:.2f} s for {rewrite.tokens} pieces, confidence {rewrite.confidence:.2f}")
 

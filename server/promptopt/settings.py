@@ -3,6 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
+
+REMOTE = "remote"
+ENGINES = ("auto", "compiled", "reference", REMOTE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,7 +17,10 @@ class Settings:
     "Which adapter writes: the name of a built-in one, a folder, or owner/name or owner/name@revision on the Hugging Face Hub."
 
     engine: str = "auto"
-    "What runs the network: compiled (CPU), reference (PyTorch, on a GPU too), or auto: reference for what compiled cannot run."
+    "What rewrites: compiled (CPU), reference (PyTorch, GPUs too), auto (reference for what compiled cannot run), or remote (a server)."
+
+    remote_url: str = ""
+    "The server that the engine remote asks (promptopt serve), for instance http://prompts.example.org:8000; used for nothing else."
 
     threads: int = 0
     "Processor threads for the network; 0 chooses what suits its size."
@@ -26,6 +33,11 @@ class Settings:
 
     idle_unload_seconds: int = 600
     "After how many seconds without a rewrite the language server releases the network's memory; 0 keeps it."
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a server rewrites and no network of this machine."""
+        return self.engine == REMOTE
 
 
 def _option(default: Any, metavar: str, sentence: str) -> Any:
@@ -45,12 +57,25 @@ class ServerSettings:
     queue: int = _option(256, "N", "How many prompts may wait; the next is told to come later.")
 
 
-ENGINES = ("auto", "compiled", "reference")
 LOG_LEVELS = ("error", "warning", "info", "debug")
 LONGEST_IDLE = 7 * 24 * 3600
+
+
+def is_server_url(text: str) -> bool:
+    """Whether this is http:// or https:// with a host, a port and a path perhaps, and nothing else; internationalised names in Punycode."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    plain = text.isascii() and text.isprintable() and not set(text) & set(" ?#@")
+    return plain and parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
+
+
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "adapter": (lambda value: bool(value.strip()), "a name or a folder"),
     "engine": (lambda value: value in ENGINES, f"one of {', '.join(ENGINES)}"),
+    "remote_url": (lambda value: not value or is_server_url(value), "like http://prompts.example.org:8000"),
     "threads": (lambda value: 0 <= value <= 256, "between 0 and 256"),
     "offline": (lambda value: True, "true or false"),
     "idle_unload_seconds": (lambda value: 0 <= value <= LONGEST_IDLE, f"between 0 and {LONGEST_IDLE}"),

@@ -1,4 +1,4 @@
-"""The tool, as an agent's client sees it."""
+"""The tool and the prompt, as an agent's client sees them."""
 
 import os
 import sys
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeEngine, fake_optimizer, fake_rewrite, manifest, mini_codec
-from mcp import Client, StdioServerParameters
-from mcp_types import TextContent
+from mcp import Client, MCPError, StdioServerParameters
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, TextContent
 
 from promptopt import __version__
 from promptopt.codec import END
@@ -48,6 +48,36 @@ async def test_a_failure_says_what_and_what_next() -> None:
     said = "The prompt consists of white space only. Write or select what you want to ask, then try again."
     assert texts[0] == f"Error executing tool optimize_prompt: {said}"
     assert len(texts) == 2
+
+
+async def test_the_prompt_is_described() -> None:
+    async with Client(create_server(fake_optimizer())) as client:
+        (prompt,) = (await client.list_prompts()).prompts
+    assert (prompt.name, prompt.title) == ("optimized", "Optimized prompt")
+    assert [(argument.name, argument.required) for argument in prompt.arguments or []] == [("prompt", True)]
+
+
+@pytest.mark.parametrize("text", ["create function", "{a} `b`\t\\\r\n", "日本語 😀", "[1, 2]", '"quoted"', "null"])
+async def test_the_prompt_is_one_message_of_the_user_s_with_the_rewrite(text: str) -> None:
+    async with Client(create_server(fake_optimizer())) as client:
+        (message,) = (await client.get_prompt("optimized", {"prompt": text})).messages
+    assert message.role == "user"
+    assert isinstance(message.content, TextContent)
+    assert message.content.text == fake_rewrite(text)
+
+
+async def test_a_prompt_that_fails_says_what_and_what_next() -> None:
+    codec = mini_codec()
+    failing = Optimizer(Settings(), lambda _: Model(manifest(), codec, FakeEngine(codec, ids=[*codec.plain("Act."), END])))
+    async with Client(create_server(failing)) as client:
+        with pytest.raises(MCPError) as blank:
+            await client.get_prompt("optimized", {"prompt": " "})
+        with pytest.raises(MCPError) as failed:
+            await client.get_prompt("optimized", {"prompt": "a"})
+    said = "The prompt consists of white space only. Write or select what you want to ask, then try again."
+    assert (blank.value.code, blank.value.message) == (INVALID_PARAMS, said)
+    assert failed.value.code == INTERNAL_ERROR
+    assert failed.value.message.startswith("The network wrote")
 
 
 @pytest.mark.model

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from promptopt.bundle import Calibration
 from promptopt.codec import END
 from promptopt.engine.loader import Model
+from promptopt.engine.model import confidence
 from promptopt.engine.protocol import Decoding, Token
 from promptopt.errors import Cancelled, InvalidInput, RewriteFailed
-from promptopt.optimizer import BATCH, LONGEST_PROMPT, Optimizer, Progress, Rewrite, confidence
+from promptopt.optimizer import BATCH, LONGEST_PROMPT, Optimizer, Progress, Rewrite
 from promptopt.settings import Settings
 
 CODEC = mini_codec()

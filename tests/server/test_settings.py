@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from promptopt.settings import Settings, camel_case, parse_settings
+from promptopt.settings import Settings, camel_case, is_server_url, parse_settings
 
 
 def test_the_defaults() -> None:
-    expected = {"adapter": "golden", "engine": "auto", "threads": 0, "offline": False, "log_level": "warning", "idle_unload_seconds": 600}
-    assert vars(Settings()) == expected
+    network = {"adapter": "golden", "engine": "auto", "remote_url": "", "threads": 0, "offline": False}
+    assert vars(Settings()) == {**network, "log_level": "warning", "idle_unload_seconds": 600}
 
 
 @pytest.mark.parametrize(("name", "camel"), [("adapter", "adapter"), ("log_level", "logLevel"), ("a_b_c", "aBC")])
@@ -19,8 +19,11 @@ def test_camel_case(name: str, camel: str) -> None:
 
 
 def test_every_setting_is_read_by_its_camel_case_name() -> None:
-    given = {"adapter": "./mine", "engine": "reference", "threads": 3, "offline": True, "logLevel": "debug", "idleUnloadSeconds": 5}
-    expected = Settings(adapter="./mine", engine="reference", threads=3, offline=True, log_level="debug", idle_unload_seconds=5)
+    network = {"adapter": "./mine", "engine": "remote", "remoteUrl": "http://a.b", "threads": 3, "offline": True}
+    given = {**network, "logLevel": "debug", "idleUnloadSeconds": 5}
+    expected = Settings(
+        adapter="./mine", engine="remote", remote_url="http://a.b", threads=3, offline=True, log_level="debug", idle_unload_seconds=5
+    )
     assert parse_settings(given) == (expected, [])
     assert {camel_case(field.name) for field in fields(Settings)} == set(given)
 
@@ -50,7 +53,9 @@ def test_what_is_no_object_is_ignored_and_reported(data: Any) -> None:
 def test_an_unknown_key_is_reported_with_the_known_ones(key: str) -> None:
     settings, problems = parse_settings({key: "debug", "threads": 1})
     assert settings == Settings(threads=1)
-    assert problems == [f"promptopt.{key} is no setting; known are adapter, engine, idleUnloadSeconds, logLevel, offline, threads."]
+    assert problems == [
+        f"promptopt.{key} is no setting; known are adapter, engine, idleUnloadSeconds, logLevel, offline, remoteUrl, threads."
+    ]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +65,9 @@ def test_an_unknown_key_is_reported_with_the_known_ones(key: str) -> None:
         ("adapter", ["a"], "promptopt.adapter should be of type str, not ['a']; 'base' is used."),
         ("adapter", " ", "promptopt.adapter should be a name or a folder, not ' '; 'base' is used."),
         ("adapter", "", "promptopt.adapter should be a name or a folder, not ''; 'base' is used."),
-        ("engine", "gpu", "promptopt.engine should be one of auto, compiled, reference, not 'gpu'; 'auto' is used."),
+        ("engine", "gpu", "promptopt.engine should be one of auto, compiled, reference, remote, not 'gpu'; 'auto' is used."),
+        ("remoteUrl", "here", "promptopt.remoteUrl should be like http://prompts.example.org:8000, not 'here'; '' is used."),
+        ("remoteUrl", 8000, "promptopt.remoteUrl should be of type str, not 8000; '' is used."),
         ("threads", "3", "promptopt.threads should be of type int, not '3'; 7 is used."),
         ("threads", 1.5, "promptopt.threads should be of type int, not 1.5; 7 is used."),
         ("threads", True, "promptopt.threads should be of type int, not True; 7 is used."),
@@ -77,6 +84,25 @@ def test_an_unknown_key_is_reported_with_the_known_ones(key: str) -> None:
 def test_a_wrong_value_is_reported_and_left_as_it_was(key: str, value: Any, problem: str) -> None:
     base = Settings(adapter="base", threads=7, log_level="info")
     assert parse_settings({key: value}, base) == (base, [problem])
+
+
+@pytest.mark.parametrize(
+    ("url", "good"),
+    [
+        ("http://prompts.example.org", True),
+        ("https://prompts.example.org/team/", True),
+        ("http://127.0.0.1:8000", True),
+        ("http://[::1]:8000", True),
+        *(
+            (bad, False)
+            for bad in ("", "prompts.example.org", "localhost:8000", "ftp://a.b", "file:///etc/passwd", "http://", "http://:80")
+        ),
+        *((f"http://{bad}", False) for bad in ("name:secret@a.b", "a.b?x=1", "a.b#x", "a b", "a.b:x", "a.b:0", "a.b:65536", "[::1", "ä.b")),
+        *((f"http://a.b/{bad}", False) for bad in ("\r\nX: y", "\t", "ä")),
+    ],
+)
+def test_the_address_of_a_server(url: str, good: bool) -> None:
+    assert is_server_url(url) is good
 
 
 @pytest.mark.parametrize("threads", [0, 1, 256])

@@ -17,7 +17,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         commands,
         "mcp",
         "be a tool of agents (Model Context Protocol on standard input and output)",
-        "Speaks the Model Context Protocol on standard input and output; its tool is optimize_prompt.",
+        "Speaks the Model Context Protocol on standard input and output; its tool is optimize_prompt, its prompt is optimized.",
         EPILOG,
     )
     add_model_options(own)

@@ -25,14 +25,25 @@ def add_model_options(command: argparse.ArgumentParser) -> None:
         "--engine",
         choices=ENGINES,
         default=Settings().engine,
-        help="what runs the network; reference needs the extra torch (default: %(default)s)",
+        help="what runs the network; reference needs the extra torch, remote a --remote_url (default: %(default)s)",
     )
+    command.add_argument(
+        "--remote_url", "--remote-url", dest="remote_url", type=_server_url, default=Settings().remote_url, metavar="URL",
+        help="the server that the engine remote asks, like http://prompts.example.org:8000; its token is taken from PROMPTOPT_TOKEN",
+    )  # fmt: skip
     command.add_argument("--threads", type=_threads, default=Settings().threads, metavar="N", help="processor threads; 0 chooses (default)")
 
 
 def model_settings(options: argparse.Namespace) -> Settings:
     """The settings that these options make."""
-    return Settings(adapter=options.adapter, engine=options.engine, threads=options.threads, offline=options.offline)
+    names = ("adapter", "engine", "remote_url", "threads", "offline")
+    return Settings(**{name: getattr(options, name) for name in names})
+
+
+def _server_url(text: str) -> str:
+    if parse_settings({"remoteUrl": text})[1]:
+        raise argparse.ArgumentTypeError("http://HOST:PORT or https://HOST")
+    return text
 
 
 def _threads(text: str) -> int:

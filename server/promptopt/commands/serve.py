@@ -8,6 +8,7 @@ from typing import Any
 
 from promptopt.commands.extras import needing
 from promptopt.commands.options import add_command, add_model_options, model_settings
+from promptopt.credentials import VARIABLE, usable
 from promptopt.errors import InvalidInput
 from promptopt.files import read_text
 from promptopt.settings import ServerSettings
@@ -57,9 +58,7 @@ def serve(options: argparse.Namespace) -> int:
 
 def read_token(server: ServerSettings) -> str:
     """The token from the file or the environment; empty when there is none. Raises InvalidInput for one that no header can carry."""
-    token = read_text(Path(server.token_file)).strip() if server.token_file else os.environ.get("PROMPTOPT_TOKEN", "")
+    token = read_text(Path(server.token_file)).strip() if server.token_file else os.environ.get(VARIABLE, "")
     if server.token_file and not token:
         raise InvalidInput(f"{server.token_file} is empty.", "Write the token into it.")
-    if not (token.isascii() and token.isprintable()) or " " in token:
-        raise InvalidInput("The token has characters that a header cannot carry.", "Use letters, digits and ASCII signs.")
-    return token
+    return usable(token)

@@ -1,4 +1,4 @@
-"""A model ready to run: its compiled form is made once, in a process of its own, and kept in the cache."""
+"""What rewrites, ready to run. The compiled form of a model is made once, in a process of its own, and kept in the cache."""
 
 import hashlib
 import importlib.util
@@ -8,15 +8,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from promptopt.adapters.cache import cache_folder
 from promptopt.adapters.locate import access_for, locate
-from promptopt.bundle import BASE_FILES, PEFT_FILES, WEIGHTS, Bundle, Manifest, read_json
-from promptopt.codec import Codec, PlainCodec
+from promptopt.bundle import BASE_FILES, PEFT_FILES, WEIGHTS, Bundle, read_json
+from promptopt.engine.model import Model
 from promptopt.engine.protocol import MODEL_FILE, Engine
+from promptopt.engine.rewriter import Rewriter
 from promptopt.errors import BundleError
 from promptopt.files import sha256
 from promptopt.settings import Settings
@@ -29,13 +29,13 @@ COMPILER = 3
 SMALL = 100_000_000
 
 
-@dataclass(frozen=True)
-class Model:
-    """All that a rewrite needs: what the adapter says of itself, its codec, and the network."""
+def load_rewriter(settings: Settings) -> Rewriter:
+    """The model that the settings name, or the server that has it. Raises BundleError, and InvalidInput for settings that contradict."""
+    if settings.is_remote:
+        from promptopt.engine.remote import remote
 
-    manifest: Manifest
-    codec: Codec | PlainCodec
-    engine: Engine
+        return remote(settings)
+    return load_model(settings)
 
 
 def load_model(settings: Settings) -> Model:

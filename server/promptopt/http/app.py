@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request as HttpRequest
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 
 from promptopt import __version__
 from promptopt.bundle import builtin_adapters
@@ -32,6 +32,7 @@ from promptopt.http.answers import (
 from promptopt.http.batches import Batches
 from promptopt.http.gates import SameSite, Token, WholeRequests
 from promptopt.http.metrics import Measured, Metrics
+from promptopt.http.page import page
 from promptopt.optimizer import Optimizer, Progress, Rewrite, check_prompt
 from promptopt.settings import ServerSettings, Settings
 
@@ -94,6 +95,7 @@ def create_app(settings: Settings, server: ServerSettings, token: str = "", make
     _add_failures(app)
     _add_rewriting(app, batches, styles, metrics)
     _add_operation(app, batches, settings.adapter, metrics)
+    _add_page(app)
     return app
 
 
@@ -193,6 +195,15 @@ def _add_operation(app: FastAPI, batches: Batches, adapter: str, metrics: Metric
     async def read_metrics() -> Response:
         """Counts and times."""
         return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _add_page(app: FastAPI) -> None:
+    text, headers = page()
+
+    @app.get("/", include_in_schema=False)
+    async def show() -> HTMLResponse:
+        """The page for people."""
+        return HTMLResponse(text, headers=headers)
 
 
 async def _events(heard: AsyncGenerator[Progress | Rewrite, None], metrics: Metrics) -> AsyncIterator[str]:

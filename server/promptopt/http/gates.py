@@ -18,7 +18,7 @@ LARGEST_BODY = 4 * 1024 * 1024
 "Bytes; the longest prompt written in JSON escapes has 1.2 million."
 DISCARDED = 16 * 1024 * 1024
 "Bytes that are read and thrown away, so that a client which sends too much reads the answer and not a reset."
-OPEN_PATHS = ("/health", "/health/live", "/health/ready")
+OPEN_PATHS = ("/", "/health", "/health/live", "/health/ready")
 
 
 class SameSite:
@@ -52,7 +52,7 @@ class SameSite:
 
 
 class Token:
-    """Lets in who sends `Authorization: Bearer` with the token; health is open to everybody."""
+    """Lets in who sends `Authorization: Bearer` with the token; health is open to everybody, and so is the page, which then asks for it."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app

@@ -8,7 +8,7 @@ from promptopt.optimizer import Optimizer
 from promptopt.settings import Settings
 
 Make = Callable[[Settings], Optimizer]
-_Key = tuple[str, str, int, bool]
+_Key = tuple[str, str, str, int, bool]
 
 
 class Optimizers:
@@ -29,8 +29,8 @@ class Optimizers:
             return self._made[key]
 
     def loaded(self, settings: Settings) -> bool:
-        """Whether its network is in memory."""
-        return _key(settings) in self._loaded
+        """Whether its network is in memory, or another machine's."""
+        return settings.is_remote or _key(settings) in self._loaded
 
     def local(self, settings: Settings) -> Optimizer:
         """The optimizer for `settings` where its network is in memory, else one of the caller's own that downloads nothing."""
@@ -51,4 +51,4 @@ class Optimizers:
 
 
 def _key(settings: Settings) -> _Key:
-    return settings.adapter, settings.engine, settings.threads, settings.offline
+    return settings.adapter, settings.engine, settings.remote_url, settings.threads, settings.offline

@@ -1,0 +1,94 @@
+"""A model on this machine: text, codec, engine, codec, text."""
+
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from promptopt.bundle import Calibration, Manifest
+from promptopt.codec import END, Codec, PlainCodec
+from promptopt.engine.protocol import Decoding, Engine, Token
+from promptopt.engine.rewriter import Progress, Report, Written
+from promptopt.errors import Cancelled, InvalidInput, RewriteFailed
+
+
+@dataclass(frozen=True)
+class Model:
+    """All that a rewrite needs: what the adapter says of itself, its codec, and the network. A Rewriter."""
+
+    manifest: Manifest
+    codec: Codec | PlainCodec
+    engine: Engine
+
+    @property
+    def name(self) -> str:
+        """What runs the network, for people."""
+        return self.engine.name
+
+    def rewrite(self, prompt: str, stop: threading.Event, report: Report | None) -> Written:
+        """See Rewriter."""
+        return self._rewrite(prompt, self._decoding(), stop, report)
+
+    def variants(self, prompt: str, count: int, stop: threading.Event) -> list[Written]:
+        """The likeliest rewrite and others drawn at the adapter's temperature; drawn ones that fail are left out. See Rewriter."""
+        found = [self.rewrite(prompt, stop, None)]
+        for seed in range(1, 3 * count):
+            if len(found) == count:
+                break
+            try:
+                drawn = self._rewrite(prompt, self._decoding(self.manifest.temperature, seed), stop, None)
+            except RewriteFailed:
+                continue
+            if all(drawn.text != other.text for other in found):
+                found.append(drawn)
+        return sorted(found, key=lambda written: -written.confidence)
+
+    def batch(self, prompts: Sequence[str], stop: threading.Event) -> list[Written | RewriteFailed | InvalidInput]:
+        """See Rewriter."""
+        sources = [self.codec.encode_prompt(prompt, self.manifest.read_limit) for prompt in prompts]
+        written = self.engine.batch(sources, self._decoding(), stop)
+        if stop.is_set():
+            raise Cancelled("The rewrites were cancelled.")
+        return [self._outcome(prompt, tokens) for prompt, tokens in zip(prompts, written, strict=True)]
+
+    def _rewrite(self, prompt: str, decoding: Decoding, stop: threading.Event, report: Report | None) -> Written:
+        source = self.codec.encode_prompt(prompt, self.manifest.read_limit)
+        decoder = self.codec.decoder(prompt)
+        tokens: list[Token] = []
+        for token in self.engine.stream(source, decoding, stop):
+            tokens.append(token)
+            if report and token.id != END:
+                decoder.push(token.id)
+                report(Progress(decoder.text, len(tokens)))
+        if stop.is_set():
+            raise Cancelled("The rewrite was cancelled.")
+        return self._finished(prompt, tokens)
+
+    def _decoding(self, temperature: float = 0.0, seed: int = 0) -> Decoding:
+        """How to choose pieces within the limits of the adapter, and so that its codec can read them."""
+        codec = self.codec
+        return Decoding(self.manifest.write_limit, temperature, seed=seed, copied=codec.pointers, paired=codec.paired, once=codec.once)
+
+    def _outcome(self, prompt: str, tokens: Sequence[Token]) -> Written | RewriteFailed | InvalidInput:
+        try:
+            return self._finished(prompt, tokens)
+        except RewriteFailed as error:
+            return error
+
+    def _finished(self, prompt: str, tokens: Sequence[Token]) -> Written:
+        """The rewrite that `tokens` stand for. Raises RewriteFailed when they stand for none."""
+        if not tokens or tokens[-1].id != END:
+            raise RewriteFailed(
+                f"The network did not come to an end within {self.manifest.write_limit} pieces.",
+                "Shorten the prompt or say it differently.",
+            )
+        text = self.codec.decode(prompt, [token.id for token in tokens])
+        mean = sum(token.log_prob for token in tokens) / len(tokens)
+        return Written(text, confidence(mean, self.manifest.calibration), len(tokens))
+
+
+def confidence(mean_log_prob: float, calibration: Calibration | None) -> float:
+    """The mean probability of a piece (geometric mean), calibrated where a calibration is known."""
+    if calibration is None:
+        return min(1.0, math.exp(mean_log_prob))
+    return (1 + math.tanh((calibration.slope * mean_log_prob + calibration.intercept) / 2)) / 2
