@@ -19,7 +19,7 @@ from promptopt.engine.portable import PortableEngine
 from promptopt.engine.protocol import MODEL_FILE, Token
 
 torch.set_num_threads(1)
-SIZE = 12_288
+SIZE = 20_736
 TARGETS = ("q", "v")
 PROMPTS = (
     "create function",

@@ -239,12 +239,12 @@ def test_a_bundle_without_a_table_has_the_codec_of_plain_text(tmp_path: Path) ->
 def test_a_bundle_gives_its_codec(tmp_path: Path) -> None:
     codec, expected = real(tmp_path).codec(), mini_codec()
     assert codec.encode_prompt("fix the bug", 99) == expected.encode_prompt("fix the bug", 99)
-    assert (codec.table, codec.prefix, len(codec.vocabulary)) == (expected.table, expected.prefix, 12_288)
+    assert (codec.table, codec.prefix, len(codec.vocabulary)) == (expected.table, expected.prefix, 20_736)
 
 
 def test_the_codec_has_the_sentinels_that_the_manifest_says(tmp_path: Path) -> None:
     codec = real(tmp_path, extra_ids=100, prefix=("<extra_id_0>",)).codec()
-    assert (codec.prefix, len(codec.vocabulary)) == ((12_387,), 12_388)
+    assert (codec.prefix, len(codec.vocabulary)) == ((20_835,), 20_836)
 
 
 def test_a_prefix_that_the_vocabulary_lacks_is_named(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ SHAPES = {
     "untied": {"tied": False},
     "gated": {"feed_forward": "gated-gelu"},
     "flan": {"feed_forward": "gated-gelu", "tied": False, "scaled": False},
-    "gelu": {"feed_forward": "gelu"},
+    "gelu": {"feed_forward": "gelu", "ends": 6.0},
 }
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from promptopt.bundle import MANIFEST, Calibration, Manifest
 from promptopt.codec import Codec, Table
+from promptopt.engine.model import confidence
 from promptopt.errors import BundleError
-from promptopt.optimizer import confidence
 
 BOUNDED = settings(max_examples=150, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from([10**400, -1, "1", "<rewrite>"])

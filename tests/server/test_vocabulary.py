@@ -21,7 +21,7 @@ def with_sentinels(extra_ids: int = 100) -> Vocabulary:
 
 
 def test_it_has_as_many_pieces_as_the_model() -> None:
-    assert len(MINI) == 12_288
+    assert len(MINI) == 20_736
 
 
 @pytest.mark.parametrize(("index", "piece"), [(0, "<pad>"), (1, "</s>"), (2, "<unk>"), (3, "<prompt>")])
@@ -76,7 +76,7 @@ def test_lone_surrogates_are_read_as_question_marks() -> None:
 
 def test_control_pieces_and_unknown_ids_spell_nothing() -> None:
     x = MINI.id("x")
-    assert MINI.decode([0, x, 1, 2, x, MINI.id("<prompt>"), MINI.id("<w7>"), 12_288, 13_000]) == "xx"
+    assert MINI.decode([0, x, 1, 2, x, MINI.id("<prompt>"), MINI.id("<w7>"), 20_736, 21_000]) == "xx"
 
 
 @pytest.mark.parametrize("piece", ["<nowhere>", "", "<extra_id_0>", "zzzzqq", "\u2581\u2581\u2581no"])
@@ -88,9 +88,9 @@ def test_an_unknown_piece_is_named(piece: str) -> None:
 
 def test_sentinels_follow_the_pieces_with_the_first_at_the_end() -> None:
     known = with_sentinels()
-    assert len(known) == 12_388
-    assert [known.id("<extra_id_0>"), known.id("<extra_id_1>"), known.id("<extra_id_99>")] == [12_387, 12_386, 12_288]
-    assert [known.piece(12_387), known.piece(12_386), known.piece(12_288)] == ["<extra_id_0>", "<extra_id_1>", "<extra_id_99>"]
+    assert len(known) == 20_836
+    assert [known.id("<extra_id_0>"), known.id("<extra_id_1>"), known.id("<extra_id_99>")] == [20_835, 20_834, 20_736]
+    assert [known.piece(20_835), known.piece(20_834), known.piece(20_736)] == ["<extra_id_0>", "<extra_id_1>", "<extra_id_99>"]
 
 
 def test_sentinels_leave_the_other_pieces_alone() -> None:
