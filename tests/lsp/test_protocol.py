@@ -113,7 +113,7 @@ async def test_a_client_without_progress_gets_none() -> None:
             {"threads": "many", "adpater": "golden", "logLevel": None},
             [
                 "promptopt.threads should be of type int, not 'many'; 0 is used.",
-                "promptopt.adpater is no setting; known are adapter, engine, idleUnloadSeconds, logLevel, offline, threads.",
+                "promptopt.adpater is no setting; known are adapter, engine, idleUnloadSeconds, logLevel, offline, remoteUrl, threads.",
             ],
         ),
         (["golden"], ["The promptopt settings should be an object, not ['golden']; they are ignored."]),
