@@ -18,7 +18,7 @@ def read_text(path: Path) -> str:
         raise InvalidInput(f"{path} is not UTF-8 (byte {error.start}).", "Save it as UTF-8.") from error
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str | bytes) -> Any:
     """What a JSON text says. Raises ValueError when it is none, or one that Python cannot hold: nested too deeply, too long a number."""
     try:
         return json.loads(text)

@@ -154,6 +154,7 @@ def test_a_batch_comes_in_order_with_failures_in_place() -> None:
         ("421 Misdirected", failure("refused"), Refused, "The server URL refuses. It failed. Mend it."),
         ("404 Not Found", b"<html>", Unavailable, "URL sent something else than JSON, with status 404. Check promptopt.remoteUrl"),
         ("301 Moved", b"", Unavailable, "URL sent something else than JSON, with status 301."),
+        ("500 Oh", b"[" * 200_000, Unavailable, "URL sent something else than JSON, with status 500."),
         ("404 Not Found", {"detail": "no"}, Unavailable, "URL sent an answer of another kind, with status 404."),
         ("404 Not Found", failure("refused", hint=None), Unavailable, "URL sent an answer of another kind"),  # type: ignore[arg-type]
         ("401 Unauthorized", b"", Refused, "The server URL wants a token, and there is none. Set PROMPTOPT_TOKEN"),

@@ -12,6 +12,7 @@ from promptopt.credentials import SERVICE, VARIABLE, token_for
 from promptopt.engine.exchange import EVENTS, SILENCE_SECONDS, Exchange, Head, connect_to
 from promptopt.engine.rewriter import Progress, Report, Written
 from promptopt.errors import Busy, InvalidInput, PromptoptError, Refused, RewriteFailed, Unavailable
+from promptopt.files import parse_json
 from promptopt.settings import Settings, is_server_url
 
 _JSON = "application/json"
@@ -120,7 +121,7 @@ class Remote:
     def _object(self, data: bytes, status: int = 200) -> Mapping[str, Any]:
         """The JSON object in `data`. Raises Unavailable when it is none."""
         try:
-            read = json.loads(data)
+            read = parse_json(data)
         except ValueError:
             read = None
         if not isinstance(read, dict):

@@ -15,7 +15,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Gate:
-    """Takes messages as JSON, and hands those on to pygls' `protocol` that it can read at this point of the session.
+    """Takes messages as JSON, and hands those on to pygls' `protocol` that it can read at this point of the conversation.
 
     pygls would read each object within a message as a message of its own if it looks like one; here only the whole is one.
     """
