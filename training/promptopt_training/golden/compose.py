@@ -12,7 +12,7 @@ SHORT = 12
 BRIEF = 3
 "Words of a subject that is named in a list, too."
 PARTICULAR = 2
-_Usable = tuple[int, Line]
+_Usable = tuple[Line, str]
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ def compose(prompt: str, entry: Entry, subject: str = "") -> Parts:
     wanted = 3 if len(prompt.split()) <= SHORT else 4
     named = subject if len(subject.split()) <= BRIEF else ""
     constraints = _several([*common(), *entry.constraints], prompt, named, wanted)
-    repeated = any("{topic}" in line.text for line in constraints)
+    repeated = any("{topic}" in line.text for line, _ in constraints)
     steps = _several(entry.steps, prompt, "" if repeated else named, wanted)
     return Parts(
         persona=_first(entry.personas, prompt, subject),
         context=_first(entry.contexts, prompt, subject),
         task=prompt,
-        constraints=_filled(constraints, prompt, named),
-        steps=_filled(steps, prompt, named),
+        constraints=tuple(text for _, text in constraints),
+        steps=tuple(text for _, text in steps),
         goal=_first(entry.goals, prompt, subject),
     )
 
@@ -83,20 +83,16 @@ def _first(lines: Sequence[Line], prompt: str, subject: str) -> str:
     return next(text for line in lines if (text := fill(line, prompt, subject)) is not None)
 
 
-def _filled(lines: Sequence[Line], prompt: str, subject: str) -> tuple[str, ...]:
-    return tuple(text for line in lines if (text := fill(line, prompt, subject)) is not None)
-
-
-def _several(lines: Sequence[Line], prompt: str, subject: str, wanted: int) -> list[Line]:
-    """`wanted` lines in file order: two conditional and topical ones at most, then general ones from the first to the last."""
-    usable = [(number, line) for number, line in enumerate(lines) if fill(line, prompt, subject) is not None]
-    says = [item for item in usable if item[1].says is not None][:2]
-    topical = [item for item in usable if "{topic}" in item[1].text and item not in says][:1]
-    lacks = [item for item in usable if item[1].lacks is not None and item not in says and item not in topical][:2]
+def _several(lines: Sequence[Line], prompt: str, subject: str, wanted: int) -> list[_Usable]:
+    """`wanted` lines and their texts in file order: at most two conditional or topical, then general ones from the first to the last."""
+    usable = [(line, text) for line in lines if (text := fill(line, prompt, subject)) is not None]
+    says = [item for item in usable if item[0].says is not None][:2]
+    topical = [item for item in usable if "{topic}" in item[0].text and item not in says][:1]
+    lacks = [item for item in usable if item[0].lacks is not None and item not in says and item not in topical][:2]
     chosen = [*says, *topical, *lacks][:PARTICULAR]
-    general = [item for item in usable if not item[1].conditional and "{topic}" not in item[1].text]
+    general = [item for item in usable if not item[0].conditional and "{topic}" not in item[0].text]
     chosen += _spread(general, wanted - len(chosen))
-    return [line for _, line in sorted(chosen, key=lambda item: item[0])]
+    return sorted(chosen, key=usable.index)
 
 
 def _spread(items: Sequence[_Usable], count: int) -> list[_Usable]:
