@@ -11,6 +11,8 @@ import torch
 import transformers
 from fakes import manifest
 
+from promptopt.adapters.access import Access
+from promptopt.adapters.locate import locate
 from promptopt.bundle import Bundle, base_folder
 from promptopt.engine.compiled import CompiledEngine
 from promptopt.engine.compiler import compile_bundle
@@ -28,6 +30,11 @@ PROMPTS = (
     "Write a poem about the sea and 3 ships. " * 3,
     "plan a workshop on testing",
 )
+
+
+def bundle_of(adapter: str | Path) -> Bundle:
+    """The bundle of an adapter on this machine, as the loader finds it."""
+    return locate(str(adapter), Access(offline=True)).bundle()
 
 
 def tiny_base(

@@ -160,15 +160,6 @@ def builtin_bases() -> list[str]:
     return sorted(folder.name for folder in builtin_folder().iterdir() if folder.is_dir() and not (folder / MANIFEST).is_file())
 
 
-def load_bundle(adapter: str) -> Bundle:
-    """The bundle of a built-in adapter or of an adapter folder. Raises BundleError saying what is missing."""
-    folder = builtin_folder() / adapter if adapter in builtin_adapters() else user_folder(adapter)
-    if folder is None:
-        raise BundleError(f"There is no adapter {adapter!r}.", f"Give a folder, or one of: {', '.join(builtin_adapters())}.")
-    check_files(folder, PEFT_FILES)
-    return open_bundle(adapter, folder, base_folder(manifest_of(folder).base))
-
-
 def open_bundle(name: str, adapter: Path, base: Path) -> Bundle:
     """The bundle of two folders. Raises BundleError saying what is missing."""
     check_files(adapter, PEFT_FILES)

@@ -17,6 +17,15 @@ _SPANS = (
 )
 _SPAN = re.compile("|".join(f"(?:{source})" for source in _SPANS), re.DOTALL)
 _WORD = re.compile(r"\w+(?:['’\-]\w+)*")
+_JOINING = """
+a about above across after against all along also am among an and any are around as at be because been before being below between both but
+by can could did do does during each either every for from had has have he her his how i if in inside into is it its just like may me
+might more most must my near no nor not of off on once only onto or our out outside over per should since so some such than that the their
+them then there these they this those through to toward towards under until up upon us using via was we were what when where whether which
+while who whom whose why will with within without would you your
+"""
+JOINING_WORDS = frozenset(_JOINING.split())
+"Words that only join others: no phrase worth naming begins or ends with one."
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,11 @@ def words_and_spans(text: str) -> list[Unit]:
         units.append(span)
         position = span.end
     return units + _words(text, position, len(text))
+
+
+def joins(text: str, unit: Unit) -> bool:
+    """Whether `unit` of `text` is a plain word that only joins others."""
+    return not unit.protected and text[unit.start : unit.end].lower() in JOINING_WORDS
 
 
 def _words(text: str, start: int, end: int) -> list[Unit]:

@@ -75,7 +75,7 @@ def test_variants_and_batches(address: str) -> None:
 
 
 def test_a_style_that_the_server_does_not_have_is_named(address: str) -> None:
-    with pytest.raises(InvalidInput, match=r"There is no style 'baroque'\. Known are golden, markdown, xml\."):
+    with pytest.raises(InvalidInput, match=r"There is no style 'baroque'\. Known are concise, golden, markdown, xml\."):
         client_of(address, adapter="baroque").optimize("a")
 
 

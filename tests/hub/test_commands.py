@@ -53,10 +53,10 @@ def test_list_shows_what_is_built_in_and_what_was_fetched(local_hub: LocalHub, p
     assert main(["adapters", "list"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [(row[0], row[1], row[4:]) for row in rows] == [
-        *((style, "adapter", ["built", "in"]) for style in ("golden", "markdown", "xml")),
+        *((style, "adapter", ["built", "in"]) for style in ("concise", "golden", "markdown", "xml")),
         ("promptopt-mini", "base", ["built", "in"]),
         ("ada/golden", "adapter", [pulled.name[:12], "main"]),
-        ("ada/mini", "base", [rows[5][4], "main"]),
+        ("ada/mini", "base", [rows[6][4], "main"]),
     ]
     assert local_hub.asked == []
 
@@ -64,7 +64,7 @@ def test_list_shows_what_is_built_in_and_what_was_fetched(local_hub: LocalHub, p
 def test_list_as_json(local_hub: LocalHub, pulled: Path, capsys: Captured) -> None:
     assert main(["adapters", "list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert {row["name"] for row in rows} == {"golden", "markdown", "xml", "promptopt-mini", ADAPTER, BASE}
+    assert {row["name"] for row in rows} == {"concise", "golden", "markdown", "xml", "promptopt-mini", ADAPTER, BASE}
     row = next(row for row in rows if row["name"] == ADAPTER)
     size = sum(path.stat().st_size for path in pulled.rglob("*") if path.is_file() and path.name != "index.json")
     assert row == {

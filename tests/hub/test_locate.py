@@ -208,7 +208,7 @@ def test_what_is_nowhere_is_named(access: Access, own: Path, name: str) -> None:
     with pytest.raises(BundleError) as caught:
         locate(name, access)
     assert caught.value.message == f"There is no adapter {name!r}."
-    assert caught.value.hint == "Give a folder, owner/name on the Hub, or one of: golden, markdown, xml."
+    assert caught.value.hint == "Give a folder, owner/name on the Hub, or one of: concise, golden, markdown, xml."
 
 
 @pytest.mark.parametrize("base", ["/etc", "../mini", "~/mini", "mini", "a/b/c", ""])

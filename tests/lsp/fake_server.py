@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from fakes import LEAD, TAIL, FakeEngine, fake_model, manifest, mini_codec
 
-from promptopt.bundle import load_bundle
+from promptopt.adapters.access import Access
+from promptopt.adapters.locate import locate
 from promptopt.codec import END, Codec
 from promptopt.engine.loader import Model
 from promptopt.engine.protocol import Decoding, Token
@@ -55,7 +56,7 @@ def counted(_: Settings) -> Model:
 def named(settings: Settings) -> Model:
     """A model whose rewrites name their adapter."""
     if settings.adapter == "nowhere":
-        load_bundle(settings.adapter)
+        locate(settings.adapter, Access(offline=True))
     codec = mini_codec()
     return Model(manifest(), codec, FakeEngine(codec, ids=ids_by(codec, settings.adapter)))
 

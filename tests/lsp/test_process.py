@@ -107,7 +107,7 @@ def test_the_prompt_is_in_no_log_at_any_level() -> None:
         send(process, id=2, method="textDocument/codeAction", params=params)
         assert [action["title"] for action in answer_to(process, 2)["result"]] == [
             "Optimize prompt",
-            *(f"Optimize prompt as {style}" for style in ("golden", "markdown", "xml")),
+            *(f"Optimize prompt as {style}" for style in ("concise", "golden", "markdown", "xml")),
             "Optimize prompt: variants…",
         ]
         asked(process, 3)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from t5_codec import t5_codec, t5_vocabulary
-from tiny_models import compiled, tiny_adapter, tiny_base
+from tiny_models import bundle_of, compiled, tiny_adapter, tiny_base
 
-from promptopt.bundle import Bundle, load_bundle
+from promptopt.bundle import Bundle
 from promptopt.codec import Codec
 from promptopt.engine.compiled import CompiledEngine
 
@@ -31,7 +31,7 @@ def t5(t5_file: Path) -> Codec:
 def tied(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A tiny random network with an adapter."""
     home = tmp_path_factory.mktemp("models")
-    return load_bundle(str(tiny_adapter(home / "adapter", tiny_base(home / "base"))))
+    return bundle_of(tiny_adapter(home / "adapter", tiny_base(home / "base")))
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,10 @@ from promptopt.bundle import (
     Manifest,
     base_folder,
     builtin_adapters,
-    load_bundle,
+    manifest_of,
+    open_bundle,
     read_json,
+    user_folder,
 )
 from promptopt.codec import PlainCodec
 from promptopt.errors import BundleError
@@ -150,24 +152,16 @@ def test_the_built_in_adapters_are_the_folders_with_a_manifest(models: Path) -> 
     assert builtin_adapters() == ["concise", "golden"]
 
 
-def test_a_built_in_adapter_is_found_by_name(models: Path) -> None:
-    found = load_bundle("golden")
+def test_a_bundle_is_an_adapter_and_its_base(models: Path) -> None:
+    found = open_bundle("golden", models / "golden", models / "mini")
     assert (found.name, found.adapter, found.base) == ("golden", (models / "golden").resolve(), (models / "mini").resolve())
     assert found.manifest == manifest(base="mini")
 
 
-def test_an_adapter_is_found_by_folder(models: Path, tmp_path: Path) -> None:
-    folder = make_adapter(tmp_path / "mine", "mini")
-    found = load_bundle(str(folder))
-    assert (found.name, found.adapter, found.base) == (str(folder), folder.resolve(), (models / "mini").resolve())
-
-
-def test_a_home_folder_may_be_abbreviated(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_folder_may_be_abbreviated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    make_adapter(tmp_path / "mine", "~/base")
-    make_base(tmp_path / "base")
-    found = load_bundle("~/mine")
-    assert (found.adapter, found.base) == ((tmp_path / "mine").resolve(), (tmp_path / "base").resolve())
+    folder = make_adapter(tmp_path / "mine", "mini")
+    assert (user_folder("~/mine"), user_folder("~/yours")) == (folder, None)
 
 
 def test_a_base_may_be_a_folder(models: Path, tmp_path: Path) -> None:
@@ -175,15 +169,9 @@ def test_a_base_may_be_a_folder(models: Path, tmp_path: Path) -> None:
     assert base_folder(str(base)) == base.resolve()
 
 
-def test_an_unknown_adapter_names_the_built_in_ones(models: Path) -> None:
+def test_an_unknown_base_is_named(models: Path) -> None:
     with pytest.raises(BundleError) as caught:
-        load_bundle("nope")
-    assert str(caught.value) == "There is no adapter 'nope'. Give a folder, or one of: concise, golden."
-
-
-def test_an_unknown_base_is_named(models: Path, tmp_path: Path) -> None:
-    with pytest.raises(BundleError) as caught:
-        load_bundle(str(make_adapter(tmp_path / "mine", "t6")))
+        base_folder("t6")
     assert caught.value.message == "There is no base 't6'."
 
 
@@ -193,7 +181,7 @@ def test_the_files_that_an_adapter_lacks_are_named(models: Path, tmp_path: Path,
     for name in missing:
         (folder / name).unlink()
     with pytest.raises(BundleError) as caught:
-        load_bundle(str(folder))
+        open_bundle("mine", folder, models / "mini")
     assert caught.value.message == f"{folder} lacks {', '.join(missing)}."
 
 
@@ -202,7 +190,7 @@ def test_the_files_that_a_base_lacks_are_named(models: Path, missing: list[str])
     for name in missing:
         (models / "mini" / name).unlink()
     with pytest.raises(BundleError) as caught:
-        load_bundle("golden")
+        open_bundle("golden", models / "golden", models / "mini")
     assert caught.value.message == f"{models / 'mini'} lacks {', '.join(missing)}."
 
 
@@ -217,19 +205,17 @@ def plain_adapter(folder: Path, config: str) -> Path:
     return folder
 
 
-def test_an_adapter_without_a_manifest_is_taken_for_one_that_points_at_nothing(models: Path, tmp_path: Path) -> None:
+def test_an_adapter_without_a_manifest_is_taken_for_one_that_points_at_nothing(tmp_path: Path) -> None:
     folder = plain_adapter(tmp_path / "theirs", '{"base_model_name_or_path": "mini", "peft_type": "IA3"}')
-    found = load_bundle(str(folder))
-    assert found.base == (models / "mini").resolve()
-    assert found.manifest == Manifest(
+    assert manifest_of(folder) == Manifest(
         base="mini", base_sha256="", style="plain", prefix=(), codec=None, read_limit=512, write_limit=512, temperature=0.7
     )
 
 
 @pytest.mark.parametrize("config", ["{}", '{"base_model_name_or_path": null}', '{"base_model_name_or_path": ""}'])
-def test_an_adapter_that_names_no_base_is_refused(models: Path, tmp_path: Path, config: str) -> None:
+def test_an_adapter_that_names_no_base_is_refused(tmp_path: Path, config: str) -> None:
     with pytest.raises(BundleError, match="does not name its base"):
-        load_bundle(str(plain_adapter(tmp_path / "theirs", config)))
+        manifest_of(plain_adapter(tmp_path / "theirs", config))
 
 
 def test_a_bundle_without_a_table_has_the_codec_of_plain_text(tmp_path: Path) -> None:
@@ -262,6 +248,5 @@ def test_a_manifest_with_a_value_of_another_type_is_refused(tmp_path: Path, name
 
 
 @pytest.mark.parametrize("name", ["~nobody-of-this-name/x", "x" * 5000, "a\0b"])
-def test_a_name_that_can_be_no_folder_is_no_adapter(name: str) -> None:
-    with pytest.raises(BundleError, match="There is no adapter"):
-        load_bundle(name)
+def test_a_name_that_can_be_no_folder_is_none(name: str) -> None:
+    assert user_folder(name) is None

@@ -11,7 +11,7 @@ import pytest
 import torch
 from tiny_models import PROMPTS, SIZE, compiled, greedy, ids, model_file, reference, sources, tiny_adapter, tiny_base
 
-from promptopt.bundle import Bundle, load_bundle
+from promptopt.bundle import Bundle, open_bundle
 from promptopt.codec import END
 from promptopt.engine._native import kernel_names
 from promptopt.engine.compiled import CompiledEngine, default_threads, least_vectors
@@ -37,7 +37,7 @@ def test_a_batch_writes_what_its_rows_write_alone_in_order(tied: Bundle, engine:
 
 def test_the_end_may_come_first(tmp_path: Path) -> None:
     base = tiny_base(tmp_path / "base", ends=60.0)
-    bundle = load_bundle(str(tiny_adapter(tmp_path / "adapter", base)))
+    bundle = open_bundle("tiny", tiny_adapter(tmp_path / "adapter", base), base)
     engine = compiled(bundle, tmp_path / "compiled")
     expected = [greedy(reference(base, bundle.adapter), source, LIMIT) for source in sources(bundle)]
     assert 1 in [len(tokens) for tokens in expected]

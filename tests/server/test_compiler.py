@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_models import PROMPTS, SIZE, compiled, greedy, ids, portable, reference, sources, tiny_adapter, tiny_base
+from tiny_models import PROMPTS, SIZE, bundle_of, compiled, greedy, ids, portable, reference, sources, tiny_adapter, tiny_base
 from transformers.models.t5.modeling_t5 import T5Attention
 
-from promptopt.bundle import Bundle, load_bundle
+from promptopt.bundle import Bundle
 from promptopt.codec import END
 from promptopt.engine._native import kernel_names
 from promptopt.engine.compiled import CompiledEngine
@@ -23,11 +23,11 @@ from promptopt.errors import BundleError
 LIMIT = 24
 RUNNING = threading.Event()
 SHAPES = {
-    "tied": {},
-    "unscaled": {"scaled": False},
+    "tied": {"ends": 6.0},
+    "unscaled": {"scaled": False, "ends": 6.0},
     "untied": {"tied": False},
     "gated": {"feed_forward": "gated-gelu"},
-    "flan": {"feed_forward": "gated-gelu", "tied": False, "scaled": False},
+    "flan": {"feed_forward": "gated-gelu", "tied": False, "scaled": False, "ends": 6.0},
     "gelu": {"feed_forward": "gelu", "ends": 6.0},
 }
 
@@ -37,7 +37,7 @@ def shaped(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """A base of one shape with a random adapter."""
     home = tmp_path_factory.mktemp(request.param)
     base = tiny_base(home / "base", **SHAPES[request.param])
-    return load_bundle(str(tiny_adapter(home / "adapter", base)))
+    return bundle_of(tiny_adapter(home / "adapter", base))
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_the_compiled_network_writes_what_the_reference_writes(shaped: Bundle, t
 def test_the_adapter_matters(tied: Bundle, tmp_path: Path) -> None:
     other = tiny_adapter(tmp_path / "other", tied.base, seed=5)
     one = compiled(tied, tmp_path / "a")
-    two = compiled(load_bundle(str(other)), tmp_path / "b")
+    two = compiled(bundle_of(other), tmp_path / "b")
     source = sources(tied)[0]
     assert ids(list(one.stream(source, Decoding(LIMIT), RUNNING))) != ids(list(two.stream(source, Decoding(LIMIT), RUNNING)))
 
@@ -90,7 +90,7 @@ def test_a_base_with_spare_rows_compiles(tmp_path: Path) -> None:
     """Flan-T5 has more rows than pieces and sentinels."""
     base = tiny_base(tmp_path / "base", size=SIZE + 120)
     adapter = tiny_adapter(tmp_path / "adapter", base, extra_ids=100)
-    bundle = load_bundle(str(adapter))
+    bundle = bundle_of(adapter)
     engine = compiled(bundle, tmp_path / "compiled")
     codec = bundle.codec()
     source = [
@@ -131,7 +131,7 @@ def test_an_activation_that_is_not_known_is_refused(own: Bundle, tmp_path: Path)
 
 @pytest.mark.model
 def test_on_the_embedded_model_both_engines_write_the_same(tmp_path: Path) -> None:
-    bundle = load_bundle("golden")
+    bundle = bundle_of("golden")
     native, plain = compiled(bundle, tmp_path / "native"), portable(bundle, tmp_path / "portable")
     asked = [bundle.codec().encode_prompt(prompt, 512) for prompt in PROMPTS]
     found, expected = (engine.batch(asked, Decoding(40), RUNNING) for engine in (native, plain))

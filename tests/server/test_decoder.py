@@ -61,15 +61,15 @@ def test_the_text_of_any_output_only_grows(ids: list[int]) -> None:
 
 def test_each_id_adds_what_it_stands_for() -> None:
     ids = [*MINI.plain("a:"), MINI.prompt, MINI.capital, MINI.pointers[0], MINI.pointers[1], MINI.glue, MINI.prompt]
-    assert streamed(MINI, "fix it", ids) == [
+    assert streamed(MINI, "fix bugs", ids) == [
         "a",
         "a:",
-        "a: fix it",
-        "a: fix it",
-        "a: fix it",
-        "a: fix it Fix it",
-        "a: fix it Fix it",
-        "a: fix it Fix itfix it",
+        "a: fix bugs",
+        "a: fix bugs",
+        "a: fix bugs",
+        "a: fix bugs Fix bugs",
+        "a: fix bugs Fix bugs",
+        "a: fix bugs Fix bugsfix bugs",
     ]
 
 

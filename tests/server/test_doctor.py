@@ -45,7 +45,7 @@ def test_a_missing_adapter_is_named_with_the_next_step(tmp_path: Path) -> None:
     findings = found(tmp_path, Settings(adapter="nope"))
     assert "base" not in findings
     assert findings["adapter"] == Finding(
-        "adapter", "nope", "There is no adapter 'nope'.", "Give a folder, owner/name on the Hub, or one of: golden, markdown, xml."
+        "adapter", "nope", "There is no adapter 'nope'.", "Give a folder, owner/name on the Hub, or one of: concise, golden, markdown, xml."
     )
 
 

@@ -169,9 +169,9 @@ def test_a_cache_that_cannot_be_written_is_named(tied: Bundle, tmp_path: Path) -
 def test_two_processes_at_once_both_succeed(tied: Bundle, tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from promptopt.bundle import load_bundle; from promptopt.engine.loader import compiled_folder\n"
+        "from tiny_models import bundle_of; from promptopt.engine.loader import compiled_folder\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
-        "print(compiled_folder(load_bundle(sys.argv[1]), Path(sys.argv[2])))"
+        "print(compiled_folder(bundle_of(sys.argv[1]), Path(sys.argv[2])))"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", code, str(tied.adapter), str(tmp_path)]

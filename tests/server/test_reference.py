@@ -10,10 +10,10 @@ import peft
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
-from tiny_models import greedy, ids, portable, reference, sources, tiny_adapter, tiny_base
+from tiny_models import bundle_of, greedy, ids, portable, reference, sources, tiny_adapter, tiny_base
 from transformers import T5ForConditionalGeneration
 
-from promptopt.bundle import Bundle, load_bundle
+from promptopt.bundle import Bundle
 from promptopt.codec import END, PlainCodec
 from promptopt.engine import loader
 from promptopt.engine.loader import load_model
@@ -154,7 +154,7 @@ def test_the_name_says_what_runs_the_network(running: ReferenceEngine) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_adapter_that_other_tools_made_writes_what_it_writes_in_plain_peft(base: Path, tmp_path: Path, kind: str) -> None:
-    bundle = load_bundle(str(their_adapter(tmp_path / "theirs", base, kind)))
+    bundle = bundle_of(their_adapter(tmp_path / "theirs", base, kind))
     codec = bundle.codec()
     assert isinstance(codec, PlainCodec)
     source = codec.encode_prompt("create function", 512)
@@ -220,11 +220,11 @@ def test_an_adapter_that_does_not_fit_is_refused(base: Path, tmp_path: Path, cha
     file = adapter / "adapter_model.safetensors"
     save_file(change(load_file(file)), file)
     with pytest.raises(BundleError, match="cannot be put on its base"):
-        ReferenceEngine(load_bundle(str(adapter)))
+        ReferenceEngine(bundle_of(adapter))
 
 
 def test_a_damaged_adapter_is_refused(base: Path, tmp_path: Path) -> None:
     adapter = tiny_adapter(tmp_path / "adapter", base)
     (adapter / "adapter_model.safetensors").write_bytes(b"damaged")
     with pytest.raises(BundleError, match="cannot be put on its base"):
-        ReferenceEngine(load_bundle(str(adapter)))
+        ReferenceEngine(bundle_of(adapter))

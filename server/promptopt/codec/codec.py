@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from promptopt.codec.decoder import Decoder, malformed
 from promptopt.codec.phrases import Phrase, PhraseFinder, needs_space, prompt_place
 from promptopt.codec.table import Table
-from promptopt.units import Unit, protected_spans, words_and_spans
+from promptopt.units import Unit, joins, protected_spans, words_and_spans
 from promptopt.vocabulary import Vocabulary
 
 PAD, END = 0, 1
@@ -45,8 +45,11 @@ class Codec:
 
     def units(self, prompt: str) -> list[Unit]:
         """The units of `prompt` that can be pointed at, as many as there are pointers."""
-        find = words_and_spans if self.table.points_at == "words" else protected_spans
-        return find(prompt)[: len(self.pointers)]
+        return [unit for unit in self._read(prompt) if not joins(prompt, unit)][: len(self.pointers)]
+
+    def _read(self, prompt: str) -> list[Unit]:
+        """The units of `prompt` that are read one by one."""
+        return words_and_spans(prompt) if self.paired else protected_spans(prompt)
 
     def encode_prompt(self, prompt: str, limit: int) -> list[int]:
         """What the network reads: the prefix, the prompt with each unit led in by its pointer, and the end; at most `limit` ids.
@@ -55,11 +58,16 @@ class Codec:
         """
         ids = list(self.prefix)
         position = 0
-        for number, unit in enumerate(self.units(prompt)):
+        pointers = iter(self.pointers)
+        for unit in self._read(prompt):
             if len(ids) >= limit:
                 break
             text = prompt[position : unit.end]
-            ids.append(self.pointers[number])
+            if not joins(prompt, unit):
+                pointer = next(pointers, None)
+                if pointer is None:
+                    break
+                ids.append(pointer)
             ids += self.plain(text if position or text[:1].isspace() else " " + text)
             position = unit.end
         if len(ids) < limit:
