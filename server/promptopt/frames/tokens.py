@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 REMEMBERED = 4
 "Documents whose tokens are kept: a document and what a rewrite would make of it, for two that are worked on."
@@ -44,8 +45,7 @@ class Notation:
     refused: str = ""
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """A comment or a literal: `document[start:end]`, its text `document[text_start:text_end]`; `form` is None for what is skipped.
 
     prefix: what begins each further line of the text and is not part of it (a YAML block scalar).
