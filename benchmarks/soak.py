@@ -44,7 +44,7 @@ class Server:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": paths, **environment}
         )
         self._number = 0
-        self.request("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
+        self.request("initialize", {"processId": None, "rootUri": None, "capabilities": {"workspace": {"applyEdit": True}}})
         self.send(method="initialized", params={})
 
     def send(self, **message: Any) -> None:

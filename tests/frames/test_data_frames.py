@@ -102,3 +102,15 @@ def test_what_a_yaml_selection_means(marked: str, prompt: str) -> None:
 @pytest.mark.parametrize("marked", ["v: create ⟦function⟧\n", "⟦v: create function⟧\n", "v: [⟦a⟧, b]\n", "v: &x ⟦a⟧\n"])
 def test_a_part_of_a_plain_yaml_value_is_refused(marked: str) -> None:
     assert refused(marked, "yaml") == "The selection is not the whole of a YAML value."
+
+
+def test_a_string_in_a_very_long_yaml_line() -> None:
+    entries = ", ".join(f'"k{number}": "v"' for number in range(5_000))
+    after = rewritten('{"first": 1, ' + entries + ", \"last\": \"⟦create⟧\", z: 'it''s'}\n", "Act.\n\nTask: x", "yaml")
+    assert after == '{"first": 1, ' + entries + ", \"last\": \"Act.\\n\\nTask: x\", z: 'it''s'}\n"
+
+
+def test_lines_are_folded_under_the_quote_or_under_a_bound() -> None:
+    assert rewritten("v: '⟦create⟧'\n", "a\nb", "yaml") == "v: 'a\n\n    b'\n"
+    ahead = "{x: " + "y" * 1000 + ", v: "
+    assert rewritten(ahead + "'⟦create⟧'}\n", "a\nb", "yaml") == ahead + "'a\n\n" + " " * 121 + "b'}\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest_asyncio
 from hub.conftest import ADAPTER, BASE
 from hub.local_hub import Fault, LocalHub
-from lsp.test_protocol import DOCUMENT, PROMPT, REWRITE, Editor, action_for, applied, begun, chosen, conversation, failure, opened
+from lsp.test_protocol import DOCUMENT, PROMPT, REWRITE, Editor, action_for, applied, begun, chosen, conversation, failure, offered, opened
 from lsprotocol import types
 from processes import FAKE, Message, answer_to, asked, ended, initialized, send, started
 from pytest_lsp import client_capabilities
@@ -62,6 +62,24 @@ async def test_the_user_can_stop_it(editor: Editor, local_hub: LocalHub, cache: 
     editor.client.window_work_done_progress_cancel(types.WorkDoneProgressCancelParams(token))
     error = await failure(task)
     assert (error.code, error.message) == (-32802, "Fetching ada/golden was cancelled.")
+    assert cache.folders() == []
+
+
+async def test_a_rewrite_with_an_adapter_that_is_loaded_does_not_wait_for_it(editor: Editor, local_hub: LocalHub, cache: Cache) -> None:
+    async def as_golden() -> types.WorkspaceEdit:
+        actions = {action.title: action for action in await offered(editor, opened(editor))}
+        return await asyncio.wait_for(chosen(editor, actions["Optimize prompt as golden"]), PATIENCE)
+
+    first = await as_golden()
+    local_hub.faults = [Fault(MODEL, slow=0.5)]
+    task, token = await begun(editor, await action_for(editor, opened(editor)))
+    while not local_hub.gets(MODEL):
+        await asyncio.sleep(0.02)
+    second = await as_golden()
+    assert not task.done()
+    assert [applied(DOCUMENT, edit, "utf-8") for edit in (first, second)] == [DOCUMENT.replace(PROMPT, REWRITE)] * 2
+    editor.client.window_work_done_progress_cancel(types.WorkDoneProgressCancelParams(token))
+    assert (await failure(task)).code == -32802
     assert cache.folders() == []
 
 

@@ -5,7 +5,8 @@ PROMPTOPT_FAKE_ADAPTERS: name the adapter of the settings in the rewrite; there 
 PROMPTOPT_FAKE_BROKEN: write rewrites that do not point at the prompt.
 PROMPTOPT_FAKE_DRAWS: write another persona at each draw.
 
-The request `test/written` gives the number of pieces written until now, and until the network is idle.
+The request `test/written` gives the number of pieces written until now, and until the network is idle; `test/document` the text of an
+open document.
 """
 
 import os
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from fakes import LEAD, TAIL, FakeEngine, fake_model, manifest, mini_codec
 
@@ -102,6 +104,11 @@ def create() -> Session:
         now = sum(engine.written for engine in ENGINES)
         await session.jobs.beside(lambda _: None)
         return [now, sum(engine.written for engine in ENGINES)]
+
+    @session.server.feature("test/document")
+    def document(params: Any) -> str | None:
+        found = session.document(params.uri)
+        return found and found.source
 
     return session
 

@@ -81,7 +81,7 @@ def started(command: list[str], **environment: str) -> Iterator[subprocess.Popen
 
 def initialized(process: subprocess.Popen[bytes], options: object = None, capabilities: Message | None = None, **window: object) -> None:
     """A client that neither resolves nor takes versions, with PROMPT in an open document."""
-    declared = {"window": window, **(capabilities or {})}
+    declared = {"window": window, "workspace": {"applyEdit": True}, **(capabilities or {})}
     params = {"processId": None, "rootUri": None, "capabilities": declared, "initializationOptions": options}
     send(process, id=1, method="initialize", params=params)
     assert answer_to(process, 1)["result"]["serverInfo"] == {"name": "promptopt", "version": __version__}

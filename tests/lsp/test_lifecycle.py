@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from fakes import fake_rewrite
-from processes import ENVIRONMENT, FAKE, URI, Message, answer_to, asked, ended, initialized, messages, send, started
+from processes import ENVIRONMENT, FAKE, PROMPT, URI, Message, answer_to, asked, ended, initialized, messages, previewed, send, started
 
 from promptopt.lsp import parent
 
 LEVELS = ["error", "warning", "info", "debug"]
+SENSELESS = [("promptopt.optimize", [PROMPT], -32602), ("promptopt.preview", [{"token": PROMPT}], -32602), (PROMPT, [PROMPT], -32602)]
 
 
 def test_exit_without_shutdown_ends_with_1() -> None:
@@ -50,14 +51,38 @@ def test_states_are_told_to_a_client_that_asks_for_them() -> None:
     assert [params["message"] for params in told] == ["Loading the adapter golden.", "Rewriting.", "Ready."]
 
 
+def everything_else(process: subprocess.Popen[bytes], seen: list[Message]) -> None:
+    """What else a client may ask, be it right, cancelled or senseless, always with the prompt in it."""
+    selection = {"start": {"line": 0, "character": 2}, "end": {"line": 0, "character": 2 + len(PROMPT)}}
+    place = {"textDocument": {"uri": URI}, "range": selection}
+    send(process, id=11, method="textDocument/codeAction", params={**place, "context": {"diagnostics": []}})
+    assert answer_to(process, 11, seen)["result"][0]["title"] == "Optimize prompt"
+    previewed(process, 12, "grows")
+    assert PROMPT in answer_to(process, 12, seen)["result"]["text"]
+    previewed(process, 13, "stopped")
+    send(process, method="$/cancelRequest", params={"id": 13})
+    assert answer_to(process, 13, seen)["error"]["code"] == -32800
+    for number, (name, arguments, code) in enumerate(SENSELESS, start=14):
+        send(process, id=number, method="workspace/executeCommand", params={"command": name, "arguments": arguments})
+        assert answer_to(process, number, seen)["error"]["code"] == code
+    send(process, id=21, method=PROMPT, params={"text": PROMPT})
+    assert answer_to(process, 21, seen)["error"]["code"] == -32601
+    send(process, id=22, method="workspace/executeCommand", params={"command": "promptopt.doctor"})
+    assert "findings" in answer_to(process, 22, seen)["result"]
+    send(process, id=23, method="workspace/executeCommand", params={"command": "promptopt.variants", "arguments": [place | {"uri": URI}]})
+    assert answer_to(process, 23, seen)["result"] is None
+
+
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_prompt_is_in_no_log_at_any_level(level: str, tmp_path: Path) -> None:
     file = tmp_path / "log"
     seen: list[Message] = []
-    with started([*FAKE, "--stdio", "--log-level", level, "--log-file", str(file)]) as process:
+    command = [*FAKE, "--stdio", "--log-level", level, "--log-file", str(file)]
+    with started(command, PROMPTOPT_FAKE_DELAY="0.01", HF_HUB_OFFLINE="1") as process:
         initialized(process, options={"logLevel": level, "threads": "many"}, workDoneProgress=True)
         asked(process, 2)
         assert answer_to(process, 2, seen)["result"] is None
+        everything_else(process, seen)
         change = {"textDocument": {"uri": URI, "version": 2}, "contentChanges": [{"text": "no zebra at all"}]}
         send(process, method="textDocument/didChange", params=change)
         asked(process, 3)

@@ -52,6 +52,20 @@ async def test_pulled_settings_hold_for_their_folder() -> None:
         assert applied(DOCUMENT, edit, editor.encoding) == DOCUMENT.replace(PROMPT, first)
 
 
+async def test_a_folder_that_joins_later_has_settings_of_its_own() -> None:
+    async with conversation(capabilities(pull=True), PROMPTOPT_FAKE_ADAPTERS="1") as editor:
+        editor.client.set_configuration({"promptopt": {"adapter": "everywhere"}})
+        editor.client.set_configuration({"promptopt": {"adapter": "here"}}, scope_uri="file:///notes")
+        folders = [types.WorkspaceFolder(f"file:///{name}", name) for name in ("notes", "other")]
+        event = types.WorkspaceFoldersChangeEvent(added=folders, removed=[])
+        editor.client.workspace_did_change_workspace_folders(types.DidChangeWorkspaceFoldersParams(event))
+        for _ in range(2):
+            await asyncio.wait_for(action_for(editor, opened(editor)), PATIENCE)
+        edit = await chosen(editor, await action_for(editor, opened(editor)))
+        here = fake_rewrite(PROMPT).replace("tester", "here").replace("\n", "\r\n")
+        assert applied(DOCUMENT, edit, editor.encoding) == DOCUMENT.replace(PROMPT, here)
+
+
 async def test_an_adapter_that_is_not_there_is_named() -> None:
     async with conversation(capabilities(pull=False), {"adapter": "nowhere"}, PROMPTOPT_FAKE_ADAPTERS="1") as editor:
         error = await failure(asyncio.ensure_future(chosen(editor, await action_for(editor, opened(editor)))))

@@ -1,12 +1,13 @@
 """A selection with its frame: which text it means, and how a rewrite of that text goes back into the very same place."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from promptopt.errors import InvalidInput
 from promptopt.frames import yaml
 from promptopt.frames.comments import read_block_comment, read_line_comments
 from promptopt.frames.languages import MARKDOWN, language_of, syntax_of
-from promptopt.frames.lines import Reading, read_text
+from promptopt.frames.lines import Reading, line_start, read_text
 from promptopt.frames.literals import read_literal
 from promptopt.frames.markdown import fence_around, read_fenced, read_markdown
 from promptopt.frames.tokens import Comment, Notation, Token
@@ -68,7 +69,7 @@ def widened(document: str, language: str, name: str, offset: int) -> tuple[int, 
     syntax = syntax_of(language_of(language, name))
     if syntax is None:
         return None
-    tokens = list(syntax.tokens(document))
+    tokens = syntax.tokens(document)
     for number, token in enumerate(tokens):
         if token.start <= offset < token.end:
             if isinstance(token.form, Comment) and token.form.line:
@@ -77,12 +78,12 @@ def widened(document: str, language: str, name: str, offset: int) -> tuple[int, 
     return None
 
 
-def run_around(document: str, tokens: list[Token], number: int) -> tuple[int, int]:
+def run_around(document: str, tokens: Sequence[Token], number: int) -> tuple[int, int]:
     """Start and end of the line comments on consecutive lines around `tokens[number]`."""
 
     def joined(one: Token, other: Token) -> bool:
         between = document[one.end : other.start]
-        own_line = not document[max(document.rfind("\n", 0, other.start), document.rfind("\r", 0, other.start)) + 1 : other.start].strip()
+        own_line = not document[line_start(document, other.start) : other.start].strip()
         return other.form == one.form and own_line and not between.strip() and between.replace("\r\n", "\n").count("\n") <= 1
 
     first = last = number

@@ -47,9 +47,15 @@ def line_end(document: str) -> str:
     return found.group() if found else "\n"
 
 
+def line_start(document: str, offset: int) -> int:
+    """Where the line of `offset` begins."""
+    begin = document.rfind("\n", 0, offset) + 1
+    return max(begin, document.rfind("\r", begin, offset) + 1)
+
+
 def line_bounds(document: str, start: int, end: int) -> list[tuple[int, int]]:
     """Start and end, without line end, of every line that `document[start:end]` touches."""
-    begin = max(document.rfind("\n", 0, start), document.rfind("\r", 0, start)) + 1
+    begin = line_start(document, start)
     bounds = []
     for found in LINE_END.finditer(document, begin):
         bounds.append((begin, found.start()))

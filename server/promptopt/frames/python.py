@@ -85,10 +85,15 @@ def encoded(text: str, *, raw: bool, formatted: bool, quote: str) -> str:
 
 def close(document: str, match: re.Match[str]) -> Token | None:
     """The literal that begins at `match`."""
-    quote = _QUOTES.search(match.group())
+    return literal(match.group().lower()).close(document, match)
+
+
+@cache
+def literal(opening: str) -> Opener:
+    """The literals that begin with `opening`: prefix letters, in lower case, and a quote."""
+    quote = _QUOTES.search(opening)
     assert quote is not None
-    form = notation(match.group()[: quote.start()].lower(), quote.group())
-    return quoted("", quote.group(), form).close(document, match)
+    return quoted(opening, quote.group(), notation(opening[: quote.start()], quote.group()))
 
 
 SYNTAX = Syntax("Python", [line_comment("#"), Opener(r"(?:\b[rRbBuUfFtT]{1,2})?(?:'''|\"\"\"|'|\")", close)])

@@ -3,7 +3,11 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+REMEMBERED = 4
+"Documents whose tokens are kept: a document and what a rewrite would make of it, for two that are worked on."
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,7 @@ class Notation:
     refused: str = ""
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """A comment or a literal: `document[start:end]`, its text `document[text_start:text_end]`; `form` is None for what is skipped.
 
     prefix: what begins each further line of the text and is not part of it (a YAML block scalar).
@@ -67,7 +70,7 @@ class Opener:
     close: Close
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Syntax:
     """The comments and literals of a language."""
 
@@ -78,15 +81,24 @@ class Syntax:
     def _pattern(self) -> re.Pattern[str]:
         return re.compile("|".join(f"(?P<o{number}>{opener.pattern})" for number, opener in enumerate(self.openers)), re.MULTILINE)
 
-    def tokens(self, document: str) -> Iterator[Token]:
-        """The tokens of `document` in order. An opener that nothing closes is passed over."""
+    def tokens(self, document: str) -> Sequence[Token]:
+        """The tokens of `document` in order; remembered for the last few documents. An opener that nothing closes is passed over."""
+        return _tokens(self, document)
+
+    def find(self, document: str) -> Iterator[Token]:
+        """The tokens of `document` in order."""
         position = 0
         while self.openers and (match := self._pattern.search(document, position)):
-            group = next(name for name, text in match.groupdict().items() if text is not None)
-            token = self.openers[int(group[1:])].close(document, match)
+            assert match.lastgroup is not None
+            token = self.openers[int(match.lastgroup[1:])].close(document, match)
             position = max(token.end if token else match.end(), match.start() + 1)
             if token and token.form:
                 yield token
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _tokens(syntax: Syntax, document: str) -> Sequence[Token]:
+    return tuple(syntax.find(document))
 
 
 def line_comment(leader: str, name: str = "comment", ends: str = r"\r\n") -> Opener:

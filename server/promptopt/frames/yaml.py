@@ -5,10 +5,12 @@ from dataclasses import replace
 
 from promptopt.errors import InvalidInput
 from promptopt.frames.escapes import decode_common, escaper
-from promptopt.frames.lines import LINE_END, Reading, line_bounds
+from promptopt.frames.lines import LINE_END, Reading, line_bounds, line_start
 from promptopt.frames.tokens import Notation, Opener, Syntax, Token, line_comment, quoted
 
 _NODE = re.compile(r"(?:^|(?<=[\s\[{,]))(?:[-?:][ \t]+|[\[{,][ \t]*|[!&][^\s,]*[ \t]+)*\Z|[\"']:[ \t]*\Z|:[ \t]+(?:[!&]\S*[ \t]+)?\Z")
+_FAR = 120
+"What stands farther ahead in its line decides nothing about a scalar; without a bound a long line would take its length squared."
 _FOLD = r"[ \t]*(?:\r\n|\n)(?:[ \t]*(?:\r\n|\n))*[ \t]*"
 _BAD = re.compile("[^\t\n -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _ESCAPED = escaper('\\"', control="\\x{:02x}")
@@ -72,18 +74,21 @@ def scalar(quote: str, notation: Notation) -> Opener:
     plain = quoted(quote, quote, replace(notation, multiline=True))
 
     def close(document: str, match: re.Match[str]) -> Token | None:
-        begin = line_bounds_start(document, match.start())
+        begin = max(line_start(document, match.start()), match.start() - _FAR)
         if not _NODE.search(document[begin : match.start()]):
             return None
         token = plain.close(document, match)
-        return token and replace(token, form=notation, prefix=" " * (match.start() - begin + 1))
+        if token is None:
+            return None
+        prefix = " " * (match.start() - begin + 1)
+        return Token(token.start, token.text_start, token.text_end, token.end, notation, prefix)
 
     return Opener(quote, close)
 
 
 def block(document: str, match: re.Match[str]) -> Token | None:
     """The lines of a block scalar; None when the indicator is part of a plain scalar, or no line follows."""
-    begin = line_bounds_start(document, match.start())
+    begin = line_start(document, match.start())
     ahead = document[begin : match.start()]
     if not _NODE.search(ahead):
         return None
@@ -135,11 +140,6 @@ def next_end(document: str, position: int) -> int:
     """Where the line of `position` ends."""
     found = LINE_END.search(document, position)
     return found.start() if found else len(document)
-
-
-def line_bounds_start(document: str, offset: int) -> int:
-    """Where the line of `offset` begins."""
-    return max(document.rfind("\n", 0, offset), document.rfind("\r", 0, offset)) + 1
 
 
 def read_plain(document: str, start: int, end: int) -> Reading:

@@ -8,6 +8,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from promptopt.lsp.actions import TITLE
+from promptopt.lsp.delivery import Delivery, written
 
 APPLY_TIMEOUT = 30.0
 
@@ -21,6 +22,15 @@ async def pick(server: LanguageServer, message: str, titles: Sequence[str]) -> i
     except JsonRpcException:
         return None
     return titles.index(picked.title) if picked is not None and picked.title in titles else None
+
+
+async def hand_over(server: LanguageServer, delivery: Delivery, edit: types.WorkspaceEdit) -> None:
+    """Has the client apply an edit, or shows its user the text where it applies none."""
+    if delivery.applies:
+        await apply(server, edit)
+    else:
+        text = f"This editor takes no edits. The rewrite, for the place of the selection:\n\n{written(edit)}"
+        server.window_show_message(types.ShowMessageParams(types.MessageType.Info, text))
 
 
 async def apply(server: LanguageServer, edit: types.WorkspaceEdit) -> None:

@@ -11,13 +11,14 @@ class Delivery:
     """What the client can take.
 
     resolves: it asks for the edit of a lazy action.  versioned: it takes edits bound to a document version.  progress: it shows progress.
-    disabled: it shows an action that cannot be chosen, and why.
+    disabled: it shows an action that cannot be chosen, and why.  applies: it takes edits that are handed to it; else they are shown.
     """
 
     resolves: bool
     versioned: bool
     progress: bool
     disabled: bool = False
+    applies: bool = True
 
     @classmethod
     def of(cls, capabilities: types.ClientCapabilities) -> "Delivery":
@@ -29,6 +30,7 @@ class Delivery:
             versioned=bool(_path(capabilities, "workspace", "workspace_edit", "document_changes")),
             progress=bool(_path(capabilities, "window", "work_done_progress")),
             disabled=bool(_path(action, "disabled_support")),
+            applies=bool(_path(capabilities, "workspace", "apply_edit")),
         )
 
     def edit(self, uri: str, version: int | None, range_: types.Range, text: str) -> types.WorkspaceEdit:
@@ -38,6 +40,14 @@ class Delivery:
             return types.WorkspaceEdit(changes={uri: [change]})
         document = types.OptionalVersionedTextDocumentIdentifier(uri=uri, version=version)
         return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(document, [change])])
+
+
+def written(edit: types.WorkspaceEdit) -> str:
+    """The text that an edit of `Delivery.edit` writes."""
+    changes = [document.edits for document in edit.document_changes or () if isinstance(document, types.TextDocumentEdit)]
+    ((change,),) = changes or (edit.changes or {}).values()
+    assert isinstance(change, types.TextEdit)
+    return change.new_text
 
 
 def _path(value: Any, *names: str) -> Any:

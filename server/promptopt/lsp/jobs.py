@@ -1,4 +1,4 @@
-"""One rewrite at a time on a thread of its own; each can be stopped within one token."""
+"""One rewrite at a time on a thread of its own, one download on another; each can be stopped within one token, or one chunk."""
 
 import asyncio
 import logging
@@ -28,15 +28,18 @@ _LOG = logging.getLogger(__name__)
 class Jobs:
     """Runs work on the network for the event loop. A new job for the same place of a document stops the one under way there.
 
-    `tell` is told of each state with a sentence. The networks are released after `idle()` seconds without a job; never when that is 0.
+    What a job lacks is fetched and loaded on a thread of its own, so that none waits for it whose network is in memory. `tell` is told
+    of each state with a sentence. The networks are released after `idle()` seconds without a job; never when that is 0.
     """
 
     def __init__(self, optimizers: Optimizers, tell: Callable[[State, str], None], idle: Callable[[], float]) -> None:
         self._optimizers = optimizers
         self._tell = tell
         self._idle = idle
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="promptopt-inference")
+        self._inference = ThreadPoolExecutor(max_workers=1, thread_name_prefix="promptopt-inference")
+        self._loading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="promptopt-loading")
         self._running: dict[Place, threading.Event] = {}
+        self._doing: dict[threading.Event, tuple[State, str]] = {}
         self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -58,22 +61,32 @@ class Jobs:
 
         show = throttled(REPORT_INTERVAL, send)
 
-        def on_token(progress: Progress) -> None:
-            show(f"{progress.tokens} pieces")
-
-        def compute() -> T:
+        def check() -> None:
             if stop.is_set():
                 raise Cancelled("The rewrite was cancelled.")
-            if not self._optimizers.loaded(settings):
-                loop.call_soon_threadsafe(self._tell, State.LOADING, f"Loading the adapter {settings.adapter}.")
-                self._optimizers.get(settings).fetch(lambda fetched: show(message_of(fetched)), stop)
-                self._optimizers.load(settings)
-            loop.call_soon_threadsafe(self._tell, State.RUNNING, "Rewriting.")
-            return work(self._optimizers.get(settings), stop, on_token)
+
+        def begin(state: State, message: str) -> None:
+            check()
+            loop.call_soon_threadsafe(self._do, stop, state, message)
+
+        def load() -> Optimizer:
+            ready = self._optimizers.ready(settings)  # since the job ahead
+            if ready is None:
+                begin(State.LOADING, f"Loading the adapter {settings.adapter}.")
+                ready = self._optimizers.load(settings, lambda fetched: show(message_of(fetched)), stop)
+            return ready
+
+        def compute(optimizer: Optimizer) -> T:
+            begin(State.RUNNING, "Rewriting.")
+            return work(optimizer, stop, lambda progress: show(f"{progress.tokens} pieces"))
 
         problem = ""
         try:
-            return await loop.run_in_executor(self._executor, compute)
+            optimizer = self._optimizers.ready(settings)
+            if optimizer is None:
+                optimizer = await loop.run_in_executor(self._loading, load)
+                check()  # all may have been closed meanwhile
+            return await loop.run_in_executor(self._inference, compute, optimizer)
         except asyncio.CancelledError:
             stop.set()
             raise
@@ -83,11 +96,12 @@ class Jobs:
         finally:
             if self._running.get(place) is stop:
                 del self._running[place]
+            self._doing.pop(stop, None)
             self._end(problem)
 
     async def beside(self, look: Callable[[Optimizers], T]) -> T:
         """What `look` makes of the networks; on their thread, after the rewrites that wait."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, look, self._optimizers)
+        return await asyncio.get_running_loop().run_in_executor(self._inference, look, self._optimizers)
 
     def stop_document(self, uri: str) -> None:
         """Stops every rewrite for a document."""
@@ -101,21 +115,34 @@ class Jobs:
             stop.set()
 
     def close(self) -> None:
-        """Stops everything and lets the thread end."""
+        """Stops everything and lets the threads end."""
         self.stop_all()
         if self._timer is not None:
             self._timer.cancel()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        for executor in (self._loading, self._inference):
+            executor.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self) -> None:
         self._waiting += 1
         if self._timer is not None:
             self._timer.cancel()
 
+    def _do(self, stop: threading.Event, state: State, message: str) -> None:
+        """A job begins to load or to run; one that was stopped meanwhile is not talked about."""
+        if not stop.is_set():
+            self._doing[stop] = state, message
+            self._show()
+
+    def _show(self) -> None:
+        """Tells what is under way: a rewrite ahead of what is loaded beside it."""
+        for doing in sorted(self._doing.values(), key=lambda doing: doing[0] != State.RUNNING)[:1]:
+            self._tell(*doing)
+
     def _end(self, problem: str) -> None:
-        """Tells how it went; the last job under way starts the clock."""
+        """Tells what is still under way, or how it went; the last job under way starts the clock."""
         self._waiting -= 1
         if self._waiting:
+            self._show()
             return
         self._tell(State.ERROR if problem else State.READY, problem or "Ready.")
         if self._idle() > 0:
@@ -128,7 +155,7 @@ class Jobs:
             if not self._waiting and self._optimizers.unload():
                 _LOG.info("the network was idle and its memory is released")
 
-        self._executor.submit(unload)
+        self._inference.submit(unload)
 
 
 def throttled(interval: float, send: Callable[[Item], object]) -> Callable[[Item], None]:

@@ -1,6 +1,7 @@
 """Positions of the protocol and offsets into a text: lines end at LF, CRLF or CR only, columns count code units of the agreed encoding."""
 
 import re
+from bisect import bisect_left
 
 from lsprotocol import types
 
@@ -14,12 +15,7 @@ def offset_at(text: str, position: types.Position, encoding: str) -> int:
         return len(text)
     end = _LINE_END.search(text, start)
     line = text[start : end.start() if end else len(text)]
-    left = position.character
-    for number, character in enumerate(line):
-        if left <= 0:
-            return start + number
-        left -= _width(character, encoding)
-    return start + len(line)
+    return start + bisect_left(range(len(line)), position.character, key=lambda count: _width(line[:count], encoding))
 
 
 def position_at(text: str, offset: int, encoding: str) -> types.Position:
@@ -29,7 +25,7 @@ def position_at(text: str, offset: int, encoding: str) -> types.Position:
         if end.end() > offset:
             break
         line, start = line + 1, end.end()
-    return types.Position(line, sum(_width(character, encoding) for character in text[start:offset]))
+    return types.Position(line, _width(text[start:offset], encoding))
 
 
 def range_at(text: str, start: int, end: int, encoding: str) -> types.Range:
@@ -46,10 +42,10 @@ def _line_start(text: str, line: int) -> int | None:
     return None
 
 
-def _width(character: str, encoding: str) -> int:
-    """How many code units a character takes: bytes in UTF-8, one or two in UTF-16, one in UTF-32."""
+def _width(text: str, encoding: str) -> int:
+    """How many code units a text takes: bytes in UTF-8, one or two for each character in UTF-16, one in UTF-32."""
     if encoding == types.PositionEncodingKind.Utf8:
-        return len(character.encode("utf-8", errors="surrogatepass"))
+        return len(text.encode("utf-8", errors="surrogatepass"))
     if encoding == types.PositionEncodingKind.Utf16:
-        return 2 if ord(character) > 0xFFFF else 1
-    return 1
+        return len(text.encode("utf-16-le", errors="surrogatepass")) // 2
+    return len(text)

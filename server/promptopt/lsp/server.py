@@ -10,7 +10,7 @@ from pygls.lsp.server import LanguageServer
 from promptopt import __version__
 from promptopt.bundle import builtin_adapters
 from promptopt.lsp.actions import KIND, OPTIMIZE, VARIANTS, code_actions
-from promptopt.lsp.apply import apply, pick
+from promptopt.lsp.apply import hand_over, pick
 from promptopt.lsp.configuration import items
 from promptopt.lsp.gate import guard
 from promptopt.lsp.logs import OWN, ClientLog
@@ -133,12 +133,12 @@ def add_rewrites(session: Session) -> None:
             return await session.preview(params.arguments, params.work_done_token)
         request = session.request(params.arguments)
         if params.command == OPTIMIZE:
-            await apply(server, await session.edit(request, params.work_done_token))
+            await hand_over(server, session.delivery, await session.edit(request, params.work_done_token))
             return None
         texts = await session.variants(request, params.work_done_token)
         picked = await pick(server, "Which rewrite?", titles(texts))
         if picked is not None:
-            await apply(server, session.replacing(request, texts[picked]))
+            await hand_over(server, session.delivery, session.replacing(request, texts[picked]))
         return None
 
     for name in COMMANDS:  # declares them; pygls' own way of running one knows no cancel and no progress token
