@@ -27,7 +27,7 @@ SHAPES = {
     "unscaled": {"scaled": False, "ends": 6.0},
     "untied": {"tied": False},
     "gated": {"feed_forward": "gated-gelu"},
-    "flan": {"feed_forward": "gated-gelu", "tied": False, "scaled": False, "ends": 6.0},
+    "flan": {"feed_forward": "gated-gelu", "tied": False, "scaled": False, "ends": 8.0},
     "gelu": {"feed_forward": "gelu", "ends": 6.0},
 }
 
