@@ -5,13 +5,14 @@ import signal
 import socket
 import sys
 from types import FrameType
+from typing import cast
 
 import uvicorn
 
 from promptopt.errors import InvalidInput
 from promptopt.http.app import Make, create_app
 from promptopt.http.gates import is_loopback
-from promptopt.http.slow import Arrivals, hang_up_on_the_slow
+from promptopt.http.slow import Arrivals, Connection, hang_up_on_the_slow
 from promptopt.optimizer import Optimizer
 from promptopt.settings import ServerSettings, Settings
 
@@ -40,7 +41,8 @@ def serve(settings: Settings, server: ServerSettings, token: str, make: Make = O
 
 
 async def _answer(server: uvicorn.Server, listener: socket.socket) -> None:
-    watch = asyncio.ensure_future(hang_up_on_the_slow(server.server_state.connections, Arrivals()))
+    connections = cast(set[Connection], server.server_state.connections)  # those of h11, as `serve` asks for
+    watch = asyncio.ensure_future(hang_up_on_the_slow(connections, Arrivals()))
     try:
         await server.serve([listener])
     finally:
