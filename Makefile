@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: help check lint types test client recipe soak mutations
+.PHONY: help check lint types test client cluster recipe soak mutations
 
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -22,6 +22,9 @@ client: client-vscode/node_modules  ## the VS Code client: format, lint, types, 
 
 client-vscode/node_modules: client-vscode/package-lock.json
 	cd client-vscode && npm ci --ignore-scripts && touch node_modules
+
+cluster:  ## two Ray nodes on this machine: answers, a killed replica, another adapter; needs pip install -e ".[cluster]"
+	$(PYTHON) -m pytest -m cluster -s
 
 recipe:  ## how the shipped model was made (hours on two cores)
 	bash training/runs/mini.sh

@@ -15,14 +15,15 @@ TRAINING = ROOT / "training" / "promptopt_training"
 ROOMS = [
     {"errors", "settings", "units"},
     {"frames"},
-    {"vocabulary", "files", "credentials"},
-    {"codec"},
+    {"vocabulary", "files"},
+    {"codec", "credentials"},
     {"bundle"},
     {"adapters"},
     {"engine"},
     {"optimizer"},
     {"doctor"},
     {"batch", "lsp", "http", "mcp"},
+    {"cluster"},
     {"commands"},
     {"cli"},
 ]

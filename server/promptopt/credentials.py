@@ -1,8 +1,10 @@
 """The token between a server and its clients: where it is kept, and what it may be."""
 
 import os
+from pathlib import Path
 
 from promptopt.errors import InvalidInput
+from promptopt.files import read_text
 
 VARIABLE = "PROMPTOPT_TOKEN"
 SERVICE = "promptopt"
@@ -13,6 +15,17 @@ def usable(token: str) -> str:
     if not (token.isascii() and token.isprintable()) or " " in token:
         raise InvalidInput("The token has characters that a header cannot carry.", "Use letters, digits and ASCII signs.")
     return token
+
+
+def server_token(file: str) -> str:
+    """What a server asks its clients for: the text of `file`, without one PROMPTOPT_TOKEN; empty when there is neither.
+
+    Raises InvalidInput for a file that cannot be read or is empty, and for a token that no header can carry.
+    """
+    token = read_text(Path(file)).strip() if file else os.environ.get(VARIABLE, "")
+    if file and not token:
+        raise InvalidInput(f"{file} is empty.", "Write the token into it.")
+    return usable(token)
 
 
 def token_for(server: str) -> str:

@@ -1,11 +1,14 @@
 """Who is let in: hosts, origins, tokens."""
 
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from serving import serving
+from serving import Held, serving
 
-from promptopt.http.gates import DISCARDED, host_name, is_loopback, netloc, received
+from promptopt.http.app import create_app
+from promptopt.http.gates import DISCARDED, FromHere, host_name, is_loopback, netloc, received
+from promptopt.settings import ServerSettings, Settings
 
 ORIGIN = "https://notes.example.org"
 PREFLIGHT = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
@@ -64,6 +67,17 @@ async def test_without_the_token_it_is_401(given: str | None) -> None:
         ]
     assert [answer.status_code for answer in answers] == [401] * 4
     assert {answer.headers["www-authenticate"] for answer in answers} == {"Bearer"}
+
+
+@pytest.mark.parametrize(
+    ("client", "status"), [(("127.0.0.1", 5), 200), (("::1", 5), 200), (("192.0.2.7", 5), 401), (("", 0), 401), (None, 401)]
+)
+async def test_without_a_token_only_this_machine_is_answered(client: tuple[str, int] | None, status: int) -> None:
+    app = create_app(Settings(), ServerSettings(), "", Held().optimizer)
+    app.add_middleware(FromHere)
+    transport = httpx2.ASGITransport(app, client=client)  # type: ignore[arg-type]
+    async with app.router.lifespan_context(app), httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as asking:
+        assert (await asking.post("/optimize", json={"prompt": "a"})).status_code == status
 
 
 @pytest.mark.parametrize("given", ["Bearer secret", "bearer  secret"])

@@ -73,6 +73,12 @@ def test_a_row_is_numbers_of_one_byte_times_its_scale(rows: list[list[float]]) -
     assert (np.abs(numbers * scales[:, None] - values) <= 0.501 * scales[:, None] + 1e-30).all()
 
 
+def test_numbers_too_small_for_their_digits_stay_within_a_byte() -> None:
+    tiny = np.float32(1e-45)
+    numbers, _ = quantized(np.array([[0, 0, -190 * tiny]], np.float32))
+    assert np.abs(numbers.astype(int)).max() <= 127
+
+
 def test_a_row_of_zeros_stays_zero() -> None:
     numbers, scales = quantized(np.zeros((2, 3), np.float32))
     assert (numbers.tolist(), scales.tolist()) == ([[0, 0, 0]] * 2, [0, 0])

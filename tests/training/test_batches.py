@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptopt_training.batches import IGNORED, Batches, Row, batches_by_size, batches_by_tokens, padded
+from promptopt_training.batches import IGNORED, Batches, Row, Shares, batches_by_size, batches_by_tokens, padded
 from promptopt_training.corpus import Examples
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 90)), min_size=1, max_size=40)
@@ -104,3 +104,32 @@ def test_the_shapes_are_rows_by_the_longest(lengths: list[tuple[int, int]]) -> N
     assert made["labels"].shape == (len(lengths), tall)
     assert made["attention_mask"].sum(1).tolist() == [wide for wide, _ in lengths]
     assert (made["labels"] != IGNORED).sum(1).tolist() == [tall for _, tall in lengths]
+
+
+def test_every_epoch_has_an_order_of_its_own_that_follows_from_the_seed() -> None:
+    batches = batches_by_size(examples([(5, 5)] * 64), 2, 0)
+    orders = []
+    for epoch in (0, 1, 0):
+        batches.set_epoch(epoch)
+        orders.append(everything(batches))
+    assert orders[0] == orders[2] != orders[1]
+    assert sorted(orders[0]) == sorted(orders[1])
+
+
+@given(st.integers(1, 9), st.integers(1, 4), st.integers(0, 3))
+def test_processes_that_take_turns_have_shares_of_the_same_batch(count: int, processes: int, epoch: int) -> None:
+    batches = batches_by_size(examples([(5, 5)] * count), 3, 0)
+    shares = Shares(batches, processes)
+    shares.set_epoch(epoch)
+    assert len(shares) == processes * len(batches)
+    for place in range(len(batches)):
+        rows = [row for process in range(processes) for row in shares[place * processes + process]]
+        learned = [row for row in rows if row["labels"] != [IGNORED]]
+        assert sorted(numbers(learned)) == sorted(numbers(batches[place]))
+        assert len(rows) == max(len(learned), processes)
+
+
+def test_the_decoder_is_given_each_label_after_the_one_before() -> None:
+    made = padded([[{"input_ids": [5, 1], "labels": [7, 8, 1]}, {"input_ids": [6, 1], "labels": [9, 1]}]])
+    assert made["decoder_input_ids"].tolist() == [[0, 7, 8], [0, 9, 1]]
+    assert padded([[{"input_ids": [5, 1], "labels": [IGNORED]}]])["decoder_input_ids"].tolist() == [[0]]

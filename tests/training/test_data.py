@@ -192,6 +192,12 @@ def test_pretraining_pairs_follow_from_the_seed() -> None:
     assert list(pretraining_pairs(50, 6, [])) != first
 
 
+def test_several_processes_compose_the_pairs_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "PART", 40)
+    inputs = [Read("bake me a cake", "own", next(iter(entries())))]
+    assert list(pretraining_pairs(110, 5, inputs, jobs=2)) == list(pretraining_pairs(110, 5, inputs))
+
+
 def test_pretraining_takes_inputs_in_proportion_to_the_weight_of_their_source(monkeypatch: pytest.MonkeyPatch) -> None:
     few_entries(monkeypatch)
     monkeypatch.setattr(data, "example_inputs", lambda knowledge: iter(()))

@@ -16,28 +16,58 @@ Row = dict[str, list[int]]
 
 
 class Batches(Dataset[list[Row]]):
-    """A data set whose items are whole batches."""
+    """A data set whose items are whole batches, in an order of its own for each epoch."""
 
-    def __init__(self, examples: Examples, batches: Sequence[list[int]]) -> None:
+    def __init__(self, examples: Examples, batches: Sequence[list[int]], seed: int) -> None:
         self._examples = examples
         self._batches = batches
+        self._seed = seed
+        self._order: Sequence[int] = range(len(batches))
+
+    def set_epoch(self, epoch: int) -> None:
+        """The order of this epoch, the same for the same seed; the training loop calls it."""
+        numbers = range(len(self._batches))
+        self._order = random.Random(f"{self._seed} {epoch}").sample(numbers, len(numbers))
 
     def __len__(self) -> int:
         return len(self._batches)
 
     def __getitem__(self, index: int) -> list[Row]:
-        return [self._examples[number] for number in self._batches[index]]
+        return [self._examples[number] for number in self._batches[self._order[index]]]
+
+
+class Shares(Dataset[list[Row]]):
+    """The batches dealt out to processes that take their items in turn: at the same step all have a share of the same batch."""
+
+    def __init__(self, batches: Batches, processes: int) -> None:
+        self._batches = batches
+        self._processes = processes
+
+    def set_epoch(self, epoch: int) -> None:
+        """See `Batches`."""
+        self._batches.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self._batches) * self._processes
+
+    def __getitem__(self, index: int) -> list[Row]:
+        """A process without a row of a small batch takes its first one without labels, of which nothing is learned."""
+        number, process = divmod(index, self._processes)
+        rows = self._batches[number]
+        return rows[process :: self._processes] or [{"input_ids": rows[0]["input_ids"], "labels": [IGNORED]}]
 
 
 def padded(items: Sequence[list[Row]]) -> dict[str, Any]:
-    """The rows of the batches as tensors: ids padded with 0, labels with -100, shapes [rows, longest]."""
+    """The rows of the batches as tensors: ids padded with 0, labels with -100, shapes [rows, longest].
+
+    The decoder is given each label after the one before it, and 0 ahead of the first, as a T5 is.
+    """
     rows = [row for item in items for row in item]
     sources = _padded([row["input_ids"] for row in rows], 0)
-    return {
-        "input_ids": sources,
-        "attention_mask": (sources != 0).long(),
-        "labels": _padded([row["labels"] for row in rows], IGNORED),
-    }
+    labels = _padded([row["labels"] for row in rows], IGNORED)
+    given = labels.roll(1, dims=1).masked_fill(labels.roll(1, dims=1) == IGNORED, 0)
+    given[:, 0] = 0
+    return {"input_ids": sources, "attention_mask": (sources != 0).long(), "decoder_input_ids": given, "labels": labels}
 
 
 def _padded(rows: Sequence[list[int]], filler: int) -> torch.Tensor:
@@ -60,7 +90,7 @@ def batches_by_tokens(examples: Examples, budget: int, seed: int) -> Batches:
     if batch:
         batches.append(batch)
     random.Random(seed).shuffle(batches)
-    return Batches(examples, batches)
+    return Batches(examples, batches, seed)
 
 
 def batches_by_size(examples: Examples, size: int, seed: int) -> Batches:
@@ -68,7 +98,7 @@ def batches_by_size(examples: Examples, size: int, seed: int) -> Batches:
     order = _by_length(examples, seed)
     batches = [order[start : start + size] for start in range(0, len(order), size)]
     random.Random(seed).shuffle(batches)
-    return Batches(examples, batches)
+    return Batches(examples, batches, seed)
 
 
 def _lengths(examples: Examples, number: int) -> tuple[int, int]:

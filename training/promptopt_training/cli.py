@@ -28,6 +28,7 @@ examples:
   promptopt-train lora --base google/flan-t5-base --output_dir checkpoints/flan
   promptopt-train evaluate --prompts prompts.jsonl --adapter checkpoints/lora_model/final_adapter --report reports/mine
   promptopt-train publish owner/name --adapter_path checkpoints/lora_model/final_adapter --dry_run
+  torchrun --nproc_per_node 2 -m promptopt_training.cli lora --base google/flan-t5-base
 
 An interrupted pretrain or lora goes on from its last checkpoint when the same command is given again.
 """
@@ -57,8 +58,10 @@ def pretrain(options: PretrainOptions) -> None:
 def lora(options: LoraOptions) -> None:
     """Train an adapter on a frozen base."""
     from promptopt_training.lora import train_lora
+    from promptopt_training.processes import is_first
 
-    log(f"adapter: {train_lora(options, log)}")
+    told = log if is_first() else lambda line: None
+    told(f"adapter: {train_lora(options, told)}")
 
 
 def evaluate(options: EvaluateOptions) -> None:

@@ -3,6 +3,10 @@
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import chain, islice
+from multiprocessing import get_context
 from pathlib import Path
 
 from tqdm import tqdm
@@ -37,6 +41,8 @@ from promptopt_training.vocabulary import REWRITE, TABLE
 UNCHANGED_SHARE = 0.05
 MISTYPED_SHARE, REMARK_SHARE, SHORT_SHARE = 0.22, 0.18, 0.08
 LONGEST_REMARKED = 40
+PART = 1000
+"Pairs that one process composes at a time."
 CODE = ("code", "quality", "web", "data_ops")
 DAILY = ("life", "study_work", "writing")
 DOMAINS = {
@@ -103,17 +109,35 @@ def labelled(inputs: Sequence[Input], seed: int, embed: Embedder, read: Mapping[
     return found
 
 
-def pretraining_pairs(size: int, seed: int, inputs: Sequence[Read]) -> Iterator[Pair]:
-    """`size` pairs over labelled inputs and the knowledge base's examples and phrasings, in every layout; the same for the same seed."""
-    rng = random.Random(seed)
+def pretraining_pairs(size: int, seed: int, inputs: Sequence[Read], jobs: int = 1) -> Iterator[Pair]:
+    """`size` pairs over labelled inputs and the knowledge base's examples and phrasings, in every layout; the same for the same seed.
+
+    With more `jobs` as many processes compose them, and the pairs are those of one.
+    """
     knowledge = entries()
     pool = [*inputs, *example_inputs(knowledge)]
     pool += [Read(pattern, "phrasing", name) for name, patterns in phrasings().items() if name in knowledge for pattern in patterns]
+    items = _shuffled(pool, size, random.Random(seed))
+    parts = enumerate(iter(lambda: list(islice(items, PART)), []))
+    if jobs == 1:
+        yield from chain.from_iterable(map(partial(_composed_part, seed), parts))
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as processes:
+        yield from chain.from_iterable(processes.map(partial(_composed_part, seed), parts))
+
+
+def _composed_part(seed: int, numbered: tuple[int, Sequence[Read]]) -> list[Pair]:
+    """A pair of each item; what is drawn follows from the seed and the number of the part, whichever process composes it."""
+    number, items = numbered
+    rng = random.Random(f"{seed} {number}")
+    knowledge = entries()
     styles = [style for style in LAYOUTS for _ in range(STYLES.get(style, 1))]
-    for item in _shuffled(pool, size, rng):
+    made = []
+    for item in items:
         prompt, subject = phrased(item.text, rng) if item.source == "phrasing" else varied(item, rng)
         pair = composed(prompt, knowledge[item.entry], rng.choice(styles), subject)
-        yield unchanged(pair) if rng.random() < UNCHANGED_SHARE else pair
+        made.append(unchanged(pair) if rng.random() < UNCHANGED_SHARE else pair)
+    return made
 
 
 def varied(item: Read, rng: random.Random) -> tuple[str, str]:
@@ -176,7 +200,7 @@ def _pretraining(inputs: Path, options: DataOptions, log: Callable[[str], None])
     log(f"{len(given) - len(free)} of {len(given)} inputs are left out because they share words with what is held out")
     known = labelled(free, options.seed, sentence_embedder(), read)
     log(f"{len(known)} of the inputs fit an entry of the knowledge base")
-    made = list(tqdm(pretraining_pairs(options.size, options.seed, known), total=options.size, unit="pair", file=sys.stderr))
+    made = list(tqdm(pretraining_pairs(options.size, options.seed, known, options.jobs), total=options.size, unit="pair", file=sys.stderr))
     kept = {item.text for item in apart_from([Input(pair.prompt, "") for pair in made], held_out)}
     return [pair for pair in made if pair.prompt in kept]
 

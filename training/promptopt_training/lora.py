@@ -17,6 +17,7 @@ from promptopt_training.batches import batches_by_size
 from promptopt_training.card import write_adapter_card
 from promptopt_training.corpus import encode_pairs
 from promptopt_training.options import LoraOptions
+from promptopt_training.processes import is_first
 from promptopt_training.records import Pair, read_pairs
 from promptopt_training.trainer import SaveEvery, can_use_bf16, claim, train
 
@@ -26,7 +27,7 @@ FREE = frozenset({"data_path", "base", "output_dir", "num_epochs", "save_steps",
 
 
 def train_lora(options: LoraOptions, log: Callable[[str], None] = print) -> Path:
-    """Trains the adapter and returns its folder.
+    """Trains the adapter and returns its folder; of several processes the first one writes it.
 
     Raises InvalidInput for pairs or options that cannot be used and for a folder that holds another run, BundleError for a bad base.
     """
@@ -45,7 +46,8 @@ def train_lora(options: LoraOptions, log: Callable[[str], None] = print) -> Path
     training, validation = (encode_pairs(part, codec, *limits) for part in split(pairs, options.validation_share, options.seed))
     model = adapted(base.folder, options)
     shaping = {name: value for name, value in asdict(options).items() if name not in FREE}
-    claim(options.output_dir, shaping, data=options.data_path, base=base.folder / WEIGHTS, vocabulary=base.folder / VOCABULARY)
+    if is_first():
+        claim(options.output_dir, shaping, data=options.data_path, base=base.folder / WEIGHTS, vocabulary=base.folder / VOCABULARY)
     trainable, everything = count_parameters(model)
     log(f"{len(training)} pairs to train on, {len(validation)} to validate")
     log(f"{trainable:,} of {everything:,} parameters train ({trainable / everything:.2%})")
@@ -104,6 +106,7 @@ def training_arguments(options: LoraOptions) -> TrainingArguments:
         num_train_epochs=options.num_epochs,
         per_device_train_batch_size=1,
         per_device_eval_batch_size=1,
+        train_sampling_strategy="sequential",
         learning_rate=options.learning_rate,
         warmup_steps=0.06,
         lr_scheduler_type="linear",
@@ -115,6 +118,7 @@ def training_arguments(options: LoraOptions) -> TrainingArguments:
         metric_for_best_model="eval_loss",
         bf16=can_use_bf16(),
         use_cpu=not torch.cuda.is_available(),
+        ddp_find_unused_parameters=False,
         seed=options.seed,
         report_to="none",
         remove_unused_columns=False,
@@ -124,8 +128,10 @@ def training_arguments(options: LoraOptions) -> TrainingArguments:
 
 
 def save_adapter(model: PeftModel, trainer: Trainer, options: LoraOptions, pairs: list[Pair], base: Base) -> Path:
-    """Writes the bundle and returns its folder."""
+    """Writes the bundle, in the first process, and returns its folder."""
     folder = options.output_dir / "final_adapter"
+    if not is_first():
+        return folder
     model.peft_config["default"].base_model_name_or_path = base.name
     model.peft_config["default"].revision = base.revision
     model.save_pretrained(str(folder), save_embedding_layers=False)  # else peft asks the Hub about the base

@@ -45,6 +45,7 @@ class DataOptions:
     inputs: Path | None = None
     labels: Path | None = None
     held_out: tuple[str, ...] = ()
+    jobs: int = 1
 
     HELP: ClassVar[Mapping[str, str]] = {
         "size": "How many pairs.",
@@ -55,9 +56,10 @@ class DataOptions:
         "inputs": 'Real prompts, JSON lines of {"text", "source"}: composes pre-training pairs in every form.',
         "labels": 'The entries of inputs that somebody has read, JSON lines of {"id", "entry"}; the rest is labelled by embedding.',
         "held_out": "Files of prompts to measure on; what shares eight words in a row with one of them are left out.",
+        "jobs": "Processes that compose pre-training pairs; the file is the same for any number.",
     }
 
-    RULES: ClassVar[Mapping[str, Rule]] = {"size": COUNT, "seed": SEED}
+    RULES: ClassVar[Mapping[str, Rule]] = {"size": COUNT, "seed": SEED, "jobs": COUNT}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +160,7 @@ class LoraOptions:
         "output_dir": "Checkpoints, metrics, loss plot; the adapter is in final_adapter below it.",
         "num_epochs": "Times through the pairs.",
         "learning_rate": "Peak rate of AdamW, warmed up over 6 % of the steps, then falling along a line.",
-        "batch_size": "Pairs in a batch.",
+        "batch_size": "Pairs in a batch; several processes share it.",
         "rank": "Rank of the low-rank updates.",
         "lora_alpha": "Scale of the updates, divided by the rank.",
         "target_modules": "Projections that get an update; all of a T5's: q k v o wi_0 wi_1 wo.",

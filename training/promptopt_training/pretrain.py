@@ -19,6 +19,7 @@ from promptopt_training.labels import sentence_embedder
 from promptopt_training.meaning import Lessons, learn_meaning, vectors_of
 from promptopt_training.optimizer import MuonWithAdamW
 from promptopt_training.options import PretrainOptions
+from promptopt_training.processes import alone
 from promptopt_training.records import Pair, read_pairs
 from promptopt_training.trainer import can_use_bf16, claim, last_checkpoint, train
 from promptopt_training.vocabulary import REWRITE, TABLE
@@ -79,6 +80,7 @@ def enough_pairs(path: Path) -> list[Pair]:
 
 def pretrain(options: PretrainOptions, log: Callable[[str], None] = print) -> Path:
     """Trains the base to `max_steps` and returns the folder that holds it: config, safetensors and vocabulary."""
+    alone("pretrain")
     vocabulary = Vocabulary(options.vocabulary)
     training, validation = encoded(options, vocabulary, log)
     log(f"{len(training)} examples, {len(training.target) / len(training):.0f} pieces to write each")
@@ -114,6 +116,7 @@ def run_stage(
         max_steps=steps,
         per_device_train_batch_size=1,
         per_device_eval_batch_size=1,
+        train_sampling_strategy="sequential",
         learning_rate=options.learning_rate,
         warmup_steps=max(1, min(WARMUP, steps // 5)),
         lr_scheduler_type="cosine",

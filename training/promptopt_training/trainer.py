@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerContr
 
 from promptopt.errors import InvalidInput
 from promptopt.files import read_text, sha256
-from promptopt_training.batches import Batches, padded
+from promptopt_training.batches import IGNORED, Batches, Shares, padded
 from promptopt_training.plots import plot_loss
 
 RUN = "run.json"
@@ -26,22 +26,28 @@ class Journal(TrainerCallback):
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """A resumed run keeps the lines up to its checkpoint; a new run starts a new file."""
+        if not state.is_world_process_zero:
+            return
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
         kept = [line for line in lines if json.loads(line)["step"] <= state.global_step] if state.global_step else []
         self.path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
         """One JSON line for each time the trainer logs."""
+        if not state.is_world_process_zero:
+            return
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": state.global_step, **(given.get("logs") or {})}) + "\n")
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """The plot so far."""
-        plot_loss(self.path, self._picture)
+        if state.is_world_process_zero:
+            plot_loss(self.path, self._picture)
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """The final plot."""
-        plot_loss(self.path, self._picture)
+        if state.is_world_process_zero:
+            plot_loss(self.path, self._picture)
 
 
 class SaveEvery(TrainerCallback):
@@ -66,21 +72,28 @@ def train(
 ) -> Trainer:
     """Trains to the end, from the last checkpoint under `arguments.output_dir` if there is one; returns the trainer.
 
-    Without an `optimizer` it is AdamW.
+    Without an `optimizer` it is AdamW. Of several processes each computes its share of every batch, so that the steps are those of one.
     """
     folder = Path(str(arguments.output_dir))
     folder.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(
         model=model,
         args=arguments,
-        train_dataset=batches,
-        eval_dataset=validation,
+        train_dataset=Shares(batches, arguments.world_size),
+        eval_dataset=Shares(validation, arguments.world_size),
         data_collator=padded,
+        compute_loss_func=mean_loss,
         callbacks=[Journal(folder), *callbacks],
         optimizers=(optimizer, None),
     )
     trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     return trainer
+
+
+def mean_loss(outputs: Mapping[str, torch.Tensor], labels: torch.Tensor, num_items_in_batch: torch.Tensor) -> torch.Tensor:
+    """The cross entropy of the labels over `num_items_in_batch`, those of the whole batch in all processes; a scalar."""
+    total = torch.nn.functional.cross_entropy(outputs["logits"].flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum")
+    return total / num_items_in_batch
 
 
 def claim(folder: Path, options: Mapping[str, Any], **files: Path) -> None:

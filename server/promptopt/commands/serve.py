@@ -1,16 +1,12 @@
 """`promptopt serve`: the optimizer over HTTP."""
 
 import argparse
-import os
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from promptopt.commands.extras import needing
 from promptopt.commands.options import add_command, add_model_options, model_settings
-from promptopt.credentials import VARIABLE, usable
-from promptopt.errors import InvalidInput
-from promptopt.files import read_text
+from promptopt.credentials import server_token
 from promptopt.settings import ServerSettings
 
 EPILOG = """\
@@ -50,15 +46,7 @@ def serve(options: argparse.Namespace) -> int:
         value = getattr(options, option.name)
         values[option.name] = tuple(value) if isinstance(value, list) else value
     server = ServerSettings(**values)
-    token = read_token(server)
+    token = server_token(server.token_file)
     with needing("http"):
         from promptopt.http.run import serve as run
     return run(model_settings(options), server, token)
-
-
-def read_token(server: ServerSettings) -> str:
-    """The token from the file or the environment; empty when there is none. Raises InvalidInput for one that no header can carry."""
-    token = read_text(Path(server.token_file)).strip() if server.token_file else os.environ.get(VARIABLE, "")
-    if server.token_file and not token:
-        raise InvalidInput(f"{server.token_file} is empty.", "Write the token into it.")
-    return usable(token)

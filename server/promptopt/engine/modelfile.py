@@ -204,7 +204,8 @@ def quantized(matrix: Matrix) -> tuple[NDArray[np.int8], Matrix]:
     """Rows as whole numbers from -127 to 127, and the scale of each row: row ≈ numbers * scale."""
     scales = np.abs(matrix).max(1, initial=0) / np.float32(_STEEPEST)
     safe = np.where(scales > 0, scales, 1)
-    return np.rint(matrix / safe[:, None]).astype(np.int8), scales.astype(np.float32)
+    numbers = np.rint(matrix / safe[:, None]).clip(-_STEEPEST, _STEEPEST)  # a scale too small for its digits may overshoot
+    return numbers.astype(np.int8), scales.astype(np.float32)
 
 
 def _float_panels(matrix: Matrix) -> NDArray[np.float32]:

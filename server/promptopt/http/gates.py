@@ -73,6 +73,19 @@ class Token:
         return secrets.compare_digest(f"{scheme.lower()} {given.strip()}".encode(), self._expected)
 
 
+class FromHere:
+    """Lets in who asks from this machine: for a server without a token that others might reach."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        closed = scope["type"] == "http" and not is_loopback((scope.get("client") or ("",))[0])
+        refusal = failure(Refused("This server has no token and answers its own machine only.", "Set PROMPTOPT_TOKEN, or token_file."), 401)
+        await (refusal if closed else self._app)(scope, receive, send)
+
+
 class WholeRequests:
     """Hands a request on when its body is complete, and cancels what is done for it when its client goes away."""
 

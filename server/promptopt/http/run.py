@@ -1,15 +1,18 @@
 """Listening: the socket, the server, and its end."""
 
+import asyncio
 import signal
 import socket
 import sys
 from types import FrameType
+from typing import cast
 
 import uvicorn
 
 from promptopt.errors import InvalidInput
 from promptopt.http.app import Make, create_app
 from promptopt.http.gates import is_loopback
+from promptopt.http.slow import Arrivals, Connection, hang_up_on_the_slow
 from promptopt.optimizer import Optimizer
 from promptopt.settings import ServerSettings, Settings
 
@@ -27,12 +30,23 @@ def serve(settings: Settings, server: ServerSettings, token: str, make: Make = O
     listener = listening(server)
     name = f"[{server.host}]" if ":" in server.host else server.host
     app = create_app(settings, server, token, make)
-    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS)
+    config = uvicorn.Config(
+        app, http="h11", log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS
+    )
     for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again at its end, which here is a good one
         signal.signal(number, _ended)
     print(f"promptopt: listening on http://{name}:{listener.getsockname()[1]}", file=sys.stderr, flush=True)
-    uvicorn.Server(config).run(sockets=[listener])
+    asyncio.run(_answer(uvicorn.Server(config), listener))
     return 0
+
+
+async def _answer(server: uvicorn.Server, listener: socket.socket) -> None:
+    connections = cast(set[Connection], server.server_state.connections)  # those of h11, as `serve` asks for
+    watch = asyncio.ensure_future(hang_up_on_the_slow(connections, Arrivals()))
+    try:
+        await server.serve([listener])
+    finally:
+        watch.cancel()
 
 
 def listening(server: ServerSettings) -> socket.socket:

@@ -1,0 +1,112 @@
+"""Two replicas behind one address: answered, killed, replaced. `make cluster` runs it; it needs Ray."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import httpx2
+import pytest
+from cluster.conftest import Deploy
+from fakes import TAIL
+
+pytest.importorskip("ray")
+
+from fake_cluster import written_by
+
+from promptopt.cluster import AT_A_TIME
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+CLIENTS = 40
+
+
+@dataclass
+class Load:
+    """Clients that ask one prompt after the other until they are told to stop, and what they were answered."""
+
+    address: str
+    stop: threading.Event = field(default_factory=threading.Event)
+    answers: "list[tuple[float, str, httpx2.Response]]" = field(default_factory=list)
+
+    def client(self, name: int) -> None:
+        with httpx2.Client(timeout=60) as client:
+            count = 0
+            while not self.stop.is_set():
+                prompt, begun = f"task {name} {count}", time.monotonic()
+                answer = client.post(f"{self.address}/optimize", json={"prompt": prompt})
+                self.answers.append((begun, prompt, answer))
+                count += 1
+
+    def writers(self) -> set[int]:
+        return {written_by(answer.json()["optimized_prompt"])[0] for _, _, answer in list(self.answers) if answer.status_code == 200}
+
+    def wait_for(self, processes: int) -> float:
+        """The time at which so many have written."""
+        while len(self.writers()) < processes:
+            time.sleep(0.1)
+        return time.monotonic()
+
+
+def begun(load: Load, pool: ThreadPoolExecutor) -> list[Future[None]]:
+    return [pool.submit(load.client, name) for name in range(CLIENTS)]
+
+
+def is_right(prompt: str, answer: httpx2.Response) -> bool:
+    return answer.status_code == 200 and answer.json()["optimized_prompt"].endswith(f".\n\nTask: {prompt}{TAIL}")
+
+
+def test_replicas_on_both_machines_answer(address: str, deploy: Deploy) -> None:
+    deploy()
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        answers = list(pool.map(lambda n: httpx2.post(f"{address}/optimize", json={"prompt": f"a {n}"}, timeout=60), range(CLIENTS)))
+    assert [answer for n, answer in enumerate(answers) if not is_right(f"a {n}", answer)] == []
+    assert len({written_by(answer.json()["optimized_prompt"]) for answer in answers}) == 2
+    streamed = httpx2.post(f"{address}/optimize/stream", json={"prompt": "a"}, timeout=60)
+    assert [streamed.text.count(f"event: {name}\n") for name in ("progress", "done", "error")] == [streamed.text.count("delta"), 1, 0]
+    assert httpx2.post(f"{address}/optimize", content=b"x" * 10_000_000, timeout=60).status_code == 413
+    assert httpx2.get(f"{address}/health", headers={"Host": "rebound.example.org"}, timeout=60).status_code == 421
+
+
+def test_a_replica_that_is_killed_takes_along_only_what_it_had(
+    address: str, deploy: Deploy, record_property: Callable[[str, object], None]
+) -> None:
+    deploy()
+    load = Load(address)
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        clients = begun(load, pool)
+        load.wait_for(2)
+        victim = min(load.writers())
+        killed = time.monotonic()
+        os.kill(victim, signal.SIGKILL)
+        recovered = load.wait_for(3)
+        load.stop.set()
+        for client in clients:
+            client.result()
+    lost = [(at, prompt, answer) for at, prompt, answer in load.answers if not is_right(prompt, answer)]
+    record_property("requests", len(load.answers))
+    record_property("lost", len(lost))
+    record_property("seconds until the new replica answered", round(recovered - killed, 1))
+    print(f"\n{len(load.answers)} requests, {len(lost)} lost, new replica after {recovered - killed:.1f} s")
+    assert 0 < len(lost) <= AT_A_TIME
+    for at, prompt, answer in lost:
+        assert at < killed
+        assert (answer.status_code, answer.json()["error"]["code"], answer.headers["retry-after"]) == (503, "unavailable", "2")
+        assert is_right(prompt, httpx2.post(f"{address}/optimize", json={"prompt": prompt}, timeout=60))
+
+
+def test_another_adapter_is_put_in_under_load_and_nobody_notices(address: str, deploy: Deploy) -> None:
+    deploy()
+    load = Load(address)
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        clients = begun(load, pool)
+        load.wait_for(2)
+        deploy(adapter="markdown")
+        load.wait_for(4)
+        load.stop.set()
+        for client in clients:
+            client.result()
+    assert [(prompt, answer.text) for _, prompt, answer in load.answers if not is_right(prompt, answer)] == []
+    assert httpx2.get(f"{address}/health", timeout=60).json()["adapter"] == "markdown"
