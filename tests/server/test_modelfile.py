@@ -75,8 +75,8 @@ def test_a_row_is_numbers_of_one_byte_times_its_scale(rows: list[list[float]]) -
 
 def test_numbers_too_small_for_their_digits_stay_within_a_byte() -> None:
     tiny = np.float32(1e-45)
-    numbers, _ = quantized(np.array([[0, 0, -190 * tiny]], np.float32))
-    assert np.abs(numbers.astype(int)).max() <= 127
+    numbers, _ = quantized(np.array([[0, 128 * tiny, -190 * tiny]], np.float32))
+    assert numbers.tolist() == [[0, 127, -127]]
 
 
 def test_a_row_of_zeros_stays_zero() -> None:
