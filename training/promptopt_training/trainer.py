@@ -1,6 +1,7 @@
 """The training loop (transformers' own) and what it leaves: what the run is made of, metrics as JSON lines, the loss as a plot."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from peft import PeftModel
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from promptopt.errors import InvalidInput
-from promptopt.files import read_text, sha256
+from promptopt.files import parse_json, read_text, sha256
 from promptopt_training.batches import Batches, padded
 from promptopt_training.plots import plot_loss
 
@@ -25,10 +26,12 @@ class Journal(TrainerCallback):
         self._picture = folder / "loss.png"
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """A resumed run keeps the lines up to its checkpoint; a new run starts a new file."""
-        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
-        kept = [line for line in lines if json.loads(line)["step"] <= state.global_step] if state.global_step else []
-        self.path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        """A resumed run keeps the lines up to its checkpoint, but for one that was cut short; a new run starts a new file."""
+        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() and state.global_step else []
+        kept = [line for line in lines if _step(line) <= state.global_step]
+        partial = self.path.with_name(self.path.name + ".partial")
+        partial.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        partial.replace(self.path)
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
         """One JSON line for each time the trainer logs."""
@@ -107,16 +110,25 @@ def claim(folder: Path, options: Mapping[str, Any], **files: Path) -> None:
 
 
 def _known(path: Path) -> dict[str, Any]:
+    """The JSON object of a file; empty where there is none, or not the whole of it."""
     try:
-        known = json.loads(read_text(path))
-    except ValueError:
+        known = parse_json(read_text(path))
+    except (ValueError, InvalidInput):
         return {}
     return known if isinstance(known, dict) else {}
 
 
+def _step(line: str) -> float:
+    """At which step a line of the journal was written; infinite where it was cut short."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
+
+
 def last_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint under `folder`, None when there is none."""
-    numbered = [(int(path.name.split("-")[1]), path) for path in folder.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
+    """The newest whole checkpoint under `folder`, None when there is none: its state is written last, so a whole state says that all is."""
+    numbered = [(int(path.name.split("-")[1]), path) for path in folder.glob("checkpoint-*") if _known(path / "trainer_state.json")]
     return str(max(numbered)[1]) if numbered else None
 
 
