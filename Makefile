@@ -46,8 +46,9 @@ sbom:  ## what this environment holds, as CycloneDX; needs pip install ".[releas
 licences:  ## under which licences comes what is installed with promptopt; a test holds them to a list
 	$(PYTHON) tests/licences.py
 
-audit:  ## known vulnerabilities of what is installed; asks a service on the network; needs pip install ".[release]"
-	$(PYTHON) -m pip_audit --local --skip-editable --progress-spinner off
+audit:  ## known vulnerabilities of what is installed; asks pypi.org, and fails where it cannot; needs pip install ".[release]"
+	mkdir -p dist && $(PYTHON) -m pip freeze --exclude-editable > dist/installed.txt
+	$(PYTHON) -m pip_audit --strict --no-deps --disable-pip --progress-spinner off --requirement dist/installed.txt
 
 mutations:  ## takes protections away one by one and shows that a test fails for each (minutes)
 	$(PYTHON) benchmarks/mutations.py
