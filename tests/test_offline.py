@@ -21,14 +21,15 @@ from promptopt.bundle import builtin_folder
 
 ZEBRA = "create the unmentionable zebra function"
 TINY = "--d_model 32 --encoder_layers 1 --decoder_layers 1 --max_steps 1 --reading_steps 1 --meaning_steps 0 --batch_tokens 500".split()
+FEW = "from promptopt_training import pretrain; pretrain.VALIDATION = 4\n"
 MAIN = (
     "import json, sys\nfrom {0}.cli import main\nprint(json.dumps([main(command) for command in json.loads(sys.argv[1])]), file=sys.stderr)"
 )
 
 
-def statuses(package: str, commands: list[list[str]], tmp_path: Path) -> list[int]:
-    """What commands return that are run one after the other in a process where every socket is an error."""
-    command = [sys.executable, "-c", MAIN.format(package), json.dumps(commands)]
+def statuses(package: str, commands: list[list[str]], tmp_path: Path, ahead: str = "") -> list[int]:
+    """What commands return that are run one after the other, behind a line of Python, in a process where every socket is an error."""
+    command = [sys.executable, "-c", ahead + MAIN.format(package), json.dumps(commands)]
     done = subprocess.run(command, env=environment(tmp_path, GUARD), capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     found: list[int] = json.loads(done.stderr.splitlines()[-1])
@@ -97,16 +98,16 @@ def test_no_command_of_training_opens_a_socket(tmp_path: Path) -> None:
     shutil.copytree(adapter, tmp_path / "own")
     tiny_base(tmp_path / "base")
     commands = {
-        ("data", "--size", "440", "--output", "many.json"): 0,
         ("data", "--size", "24", "--output", "pairs.json"): 0,
         ("vocabulary", "--data_path", "pairs.json", "--size", "1200", "--output", "spiece.model"): 0,
-        ("pretrain", "--data_path", "many.json", "--vocabulary", "base/spiece.model", "--output_dir", "pre", *TINY): 0,
+        ("pretrain", "--data_path", "pairs.json", "--vocabulary", "base/spiece.model", "--output_dir", "pre", *TINY): 0,
         ("lora", "--base", "base", "--data_path", "pairs.json", "--output_dir", "out", "--num_epochs", "1", "--rank", "1"): 0,
         ("evaluate", "--prompts", "prompts.jsonl", "--adapter", adapter): 0,
         ("calibrate", "--prompts", "prompts.jsonl", "--adapter", "own"): 2,
         ("publish", "owner/name", "--adapter_path", adapter, "--dry_run"): 0,
     }
-    assert dict(zip(commands, statuses("promptopt_training", [list(command) for command in commands], tmp_path), strict=True)) == commands
+    found = statuses("promptopt_training", [list(command) for command in commands], tmp_path, FEW)
+    assert dict(zip(commands, found, strict=True)) == commands
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an event loop of Windows wakes itself over loopback")
