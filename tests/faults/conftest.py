@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from tiny_models import tiny_adapter, tiny_base
 
-from promptopt.bundle import Bundle, load_bundle
+from promptopt.adapters.access import Access
+from promptopt.adapters.locate import locate
+from promptopt.bundle import Bundle
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A tiny random network with an adapter; what it writes is no rewrite."""
     home = tmp_path_factory.mktemp("models")
-    return load_bundle(str(tiny_adapter(home / "adapter", tiny_base(home / "base"))))
+    return locate(str(tiny_adapter(home / "adapter", tiny_base(home / "base"))), Access(offline=True)).bundle()
 
 
 @pytest.fixture

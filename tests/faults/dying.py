@@ -20,7 +20,7 @@ Work = Callable[[], object]
 def killed(work: Work, home: Path, moment: int, writes: bool = True) -> bool:
     """Runs `work` in a process of its own that dies at its `moment`-th touch of `home`; whether it died. Raises when `work` does.
 
-    writes: count every write too, to whatever it is; that is slow where much is called.
+    writes: count every write to a file there too; that is slow where much is called.
     """
     return _ended(work, home, moment, writes)[0]
 
@@ -69,7 +69,9 @@ def _run(work: Work, home: Path, moment: int, writes: bool, writing: int) -> Non
 
     def watch(frame: FrameType, event: str, argument: object) -> None:
         if event == "c_call" and getattr(argument, "__name__", "") in WRITES:
-            touched()
+            file = getattr(argument, "__self__", None)
+            if str(getattr(file, "name", "")).startswith(below):
+                touched()
 
     status = 1
     try:

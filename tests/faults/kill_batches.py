@@ -30,13 +30,13 @@ def rows(output: Path) -> list[tuple[str, str]]:
     return [(row["text"], row["optimized_prompt"]) for row in map(json.loads, whole)]
 
 
-died = kept = 0
+tried = died = kept = 0
 for moment in moments(touches(lambda: rewrite(home / "counted.jsonl"), home), tries):
-    output = home / f"{moment}.jsonl"
+    output, tried = home / f"{moment}.jsonl", tried + 1
     died += killed(lambda output=output: rewrite(output), home, moment)
     before = rows(output)
     assert before == expected[: len(before)], moment
     kept += len(before)
     touches(lambda output=output: rewrite(output), home)
     assert rows(output) == expected, moment
-print(json.dumps({"tries": tries, "died": died, "kept": kept}))
+print(json.dumps({"tries": tried, "died": died, "kept": kept}))

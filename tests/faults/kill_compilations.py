@@ -6,11 +6,12 @@ from pathlib import Path
 
 from dying import killed, moments, touches
 
-from promptopt.bundle import load_bundle
+from promptopt.adapters.access import Access
+from promptopt.adapters.locate import locate
 from promptopt.engine import loader
 from promptopt.engine.compiler import compile_bundle
 
-bundle, home, tries = load_bundle(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+bundle, home, tries = locate(sys.argv[1], Access(offline=True)).bundle(), Path(sys.argv[2]), int(sys.argv[3])
 loader._compile = lambda bundle, folder: compile_bundle(bundle, folder, loader.quantization(bundle))
 key, right = loader.cache_key(bundle), loader.compiled_model(bundle, home / "right").path.read_bytes()
 

@@ -11,7 +11,9 @@ from dying import killed, touches
 from safetensors.torch import load_file
 from tiny_models import tiny_base
 
-from promptopt.bundle import Manifest, load_bundle
+from promptopt.adapters.access import Access
+from promptopt.adapters.locate import locate
+from promptopt.bundle import Manifest
 from promptopt_training.data import golden_pairs
 from promptopt_training.lora import train_lora
 from promptopt_training.options import LoraOptions
@@ -36,7 +38,7 @@ for _ in range(kills):
     died += killed(lambda: train(cut), cut.output_dir, drawn.randint(1, count), writes=False)
     made = cut.output_dir / "final_adapter"
     if made.exists():
-        load_bundle(str(made))
+        locate(str(made), Access(offline=True)).bundle()
 touches(lambda: train(cut), cut.output_dir, writes=False)
 one, other = (load_file(options.output_dir / "final_adapter" / "adapter_model.safetensors") for options in (whole, cut))
 assert one.keys() == other.keys()

@@ -15,9 +15,10 @@ from promptopt.engine.modelfile import ModelFile
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="limits, modes and mounts as POSIX has them")
 COMPILE = (
-    "import sys; from pathlib import Path; from promptopt.bundle import load_bundle; from promptopt.engine.loader import compiled_model\n"
+    "import sys; from pathlib import Path; from promptopt.adapters.access import Access\n"
+    "from promptopt.adapters.locate import locate; from promptopt.engine.loader import compiled_model\n"
     "from promptopt.errors import PromptoptError\n"
-    "try: print(compiled_model(load_bundle(sys.argv[1]), Path(sys.argv[2])).path)\n"
+    "try: print(compiled_model(locate(sys.argv[1], Access(offline=True)).bundle(), Path(sys.argv[2])).path)\n"
     "except PromptoptError as error: print(type(error).__name__, error)"
 )
 LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))\n"
