@@ -134,7 +134,7 @@ MUTATIONS = (
         "server/promptopt/batch.py",
         "            file.truncate(len(whole))\n",
         "            pass\n",
-        "tests/faults/test_kills.py::test_a_killed_batch_keeps_whole_rows_and_goes_on",
+        "tests/server/test_batch.py::test_a_half_written_last_row_is_done_again",
     ),
     Mutation(
         "a model's tensors lie in its file",

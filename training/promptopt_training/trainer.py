@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from peft import PeftModel
+from safetensors import SafetensorError
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from promptopt.errors import InvalidInput
@@ -16,6 +17,8 @@ from promptopt_training.batches import Batches, padded
 from promptopt_training.plots import plot_loss
 
 RUN = "run.json"
+UNWRITTEN = ("I/O error", "PytorchStreamWriter")
+"How safetensors and torch begin to say that the disk took no more."
 
 
 class Journal(TrainerCallback):
@@ -69,7 +72,7 @@ def train(
 ) -> Trainer:
     """Trains to the end, from the last checkpoint under `arguments.output_dir` if there is one; returns the trainer.
 
-    Without an `optimizer` it is AdamW.
+    Without an `optimizer` it is AdamW. Raises InvalidInput when a checkpoint cannot be written.
     """
     folder = Path(str(arguments.output_dir))
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,7 +85,15 @@ def train(
         callbacks=[Journal(folder), *callbacks],
         optimizers=(optimizer, None),
     )
-    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+    try:
+        trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+    except (SafetensorError, RuntimeError) as error:
+        if not any(sign in str(error) for sign in UNWRITTEN):
+            raise
+        raise InvalidInput(
+            f"A checkpoint could not be written to {folder} ({str(error).splitlines()[0]}).",
+            "Free some space there and give the same command again; it goes on from the last whole checkpoint.",
+        ) from error
     return trainer
 
 
