@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: help check lint types test client cluster recipe soak mutations
+.PHONY: help check lint types test client cluster recipe soak mutations faults fuzz wheel sbom licences audit
 
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -31,6 +31,27 @@ recipe:  ## how the shipped model was made (hours on two cores)
 
 soak:  ## 20,000 rewrites and 2,000 cancels in one language server: memory, handles, threads (hours)
 	$(PYTHON) benchmarks/soak.py --rewrites 20000 --cancels 2000 --plot soak.png
+
+faults: export PROMPTOPT_KILLS = 100
+faults:  ## kill -9 at a hundred moments of compiling, batches and training, full disks, limits (an hour)
+	$(PYTHON) -m pytest tests/faults --timeout 5400
+
+FUZZ_SECONDS ?= 120
+fuzz:  ## coverage-guided fuzzing of codec, frames and manifest; FUZZ_SECONDS each; needs pip install ".[fuzz]"
+	for target in codec frames manifest; do $(PYTHON) benchmarks/fuzz.py $$target --seconds $(FUZZ_SECONDS) || exit 1; done
+
+wheel:  ## builds the wheel twice and compares every byte; the wheel is left in dist
+	$(PYTHON) benchmarks/wheel.py --output dist
+
+sbom:  ## what this environment holds, as CycloneDX; needs pip install ".[release]"
+	mkdir -p dist && $(PYTHON) -m cyclonedx_py environment --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json $(PYTHON)
+
+licences:  ## under which licences comes what is installed with promptopt; a test holds them to a list
+	$(PYTHON) tests/licences.py
+
+audit:  ## known vulnerabilities of what is installed; asks pypi.org, and fails where it cannot; needs pip install ".[release]"
+	mkdir -p dist && $(PYTHON) -m pip freeze --exclude-editable > dist/installed.txt
+	$(PYTHON) -m pip_audit --strict --no-deps --disable-pip --progress-spinner off --requirement dist/installed.txt
 
 mutations:  ## takes protections away one by one and shows that a test fails for each (minutes)
 	$(PYTHON) benchmarks/mutations.py

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-CARRIED = ("server", "training", "tests", "docs", "pyproject.toml", "README.md")
+CARRIED = ("server", "training", "tests", "docs", ".github", "pyproject.toml", "README.md")
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,69 @@ MUTATIONS = (
         "        if zlib.crc32(header) != checksum:\n",
         "        if False:\n",
         "tests/server/test_modelfile_fuzz.py::test_a_flipped_bit_ahead_of_or_in_the_header_is_refused",
+    ),
+    Mutation(
+        "a model's weights have a checksum",
+        "server/promptopt/engine/modelfile.py",
+        '        if self._checksum() != header.get("checksum"):\n',
+        "        if False:\n",
+        "tests/server/test_modelfile_fuzz.py::test_a_flipped_bit_among_the_weights_is_refused",
+    ),
+    Mutation(
+        "a damaged form is made again",
+        "server/promptopt/engine/loader.py",
+        "            _discard(folder)\n",
+        "            raise\n",
+        "tests/faults/test_damage.py::test_a_damaged_form_is_made_again_once",
+    ),
+    Mutation(
+        "a form is compiled beside its place",
+        "server/promptopt/engine/loader.py",
+        "        _compile(bundle, partial)\n",
+        "        folder.mkdir()\n        _compile(bundle, folder)\n        return\n",
+        "tests/faults/test_kills.py::test_a_killed_compilation_leaves_nothing_and_the_next_one_succeeds",
+    ),
+    Mutation(
+        "what killed compilers left is cleared away",
+        "server/promptopt/engine/loader.py",
+        "                shutil.rmtree(left, ignore_errors=True)\n            yield\n",
+        "                pass\n            yield\n",
+        "tests/faults/test_kills.py::test_a_killed_compilation_leaves_nothing_and_the_next_one_succeeds",
+    ),
+    Mutation(
+        "tensors have the shape of the network, in numpy too",
+        "server/promptopt/engine/portable.py",
+        "        check_fit(model)\n",
+        "",
+        "tests/server/test_portable.py::test_a_network_that_does_not_fit_its_shape_is_refused",
+    ),
+    Mutation(
+        "want of memory is told",
+        "server/promptopt/optimizer.py",
+        "            except MemoryError as error:\n",
+        "            except ZeroDivisionError as error:\n",
+        "tests/faults/test_memory.py::test_want_of_memory_is_told_and_the_next_rewrite_is_tried",
+    ),
+    Mutation(
+        "half a checkpoint is none",
+        "training/promptopt_training/trainer.py",
+        'if _known(path / "trainer_state.json")]',
+        'if (path / "trainer_state.json").is_file()]',
+        "tests/training/test_pretrain.py::test_the_last_checkpoint_is_the_one_with_the_highest_number_that_is_complete",
+    ),
+    Mutation(
+        "a revision means the last pull whatever the clock says",
+        "server/promptopt/adapters/pull.py",
+        "        self._take_over()\n",
+        "",
+        "tests/hub/test_faults.py::test_after_a_clock_was_set_back_the_newest_pull_is_what_a_branch_means",
+    ),
+    Mutation(
+        "a half-written row is cut off",
+        "server/promptopt/batch.py",
+        "            file.truncate(len(whole))\n",
+        "            pass\n",
+        "tests/server/test_batch.py::test_a_half_written_last_row_is_done_again",
     ),
     Mutation(
         "a model's tensors lie in its file",

@@ -1,17 +1,25 @@
-"""An environment in which no Python process may touch a socket."""
+"""Environments in which what a Python process does with sockets is an error."""
 
 import os
 from pathlib import Path
 
-GUARD = """\
+_GUARD = """\
 import sys
 
 def guard(event, args):
-    if event.startswith("socket."):
+    if event.startswith("socket.") and event != "socket.gethostname" and not allowed(event, args):
         raise RuntimeError(f"a socket was touched: {event}")
 
 sys.addaudithook(guard)
 """
+GUARD = "def allowed(event, args): return False\n" + _GUARD
+"No socket is made, nobody is asked for a name."
+LOOP_GUARD = "def allowed(event, args): return event == 'socket.__new__' and args[1] == 1\n" + _GUARD
+"Only the pair of sockets by which an event loop wakes itself; they have no address."
+SERVE_GUARD = (
+    "def allowed(event, args): return event == 'socket.__new__' or event == 'socket.bind' and args[1][0] == '127.0.0.1'\n" + _GUARD
+)
+"Listening on 127.0.0.1 is allowed, calling anybody is not."
 
 
 def environment(tmp_path: Path, guard: str) -> dict[str, str]:

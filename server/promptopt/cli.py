@@ -26,7 +26,7 @@ examples:
 
 exit status:
   0    done
-  1    the server of the engine remote does not answer or refuses
+  1    the server of the engine remote does not answer or refuses, or memory is short
   2    the prompt, a file or an option is not usable
   3    a model is missing or damaged
   4    the network wrote nothing acceptable (in a batch: for at least one row)
@@ -79,7 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        print(f"promptopt: the result could not be written ({error.strerror}).", file=sys.stderr)
+        what = f"{error.filename} could not be used" if error.filename else "the result could not be written"
+        print(f"promptopt: {what} ({error.strerror}).", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return InvalidInput.exit_status
 

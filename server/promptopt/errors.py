@@ -33,6 +33,10 @@ class BundleError(PromptoptError):
     exit_status = 3
 
 
+class DamagedModel(BundleError):
+    """A compiled model is not what was written, or of another format; it can be made again."""
+
+
 class HubError(BundleError):
     """Something on the Hub cannot be had: it is not there, not allowed, not whole, or the network is down."""
 
@@ -60,7 +64,7 @@ class Busy(PromptoptError):
 
 
 class Unavailable(PromptoptError):
-    """A server cannot do its work now."""
+    """The work cannot be done now: by a server, or for want of memory."""
 
     code = "unavailable"
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from promptopt.adapters.locate import locate, may_need_hub
 from promptopt.adapters.names import is_offline
 from promptopt.engine.loader import load_rewriter
 from promptopt.engine.rewriter import Progress, Report, Rewriter, Written
-from promptopt.errors import InvalidInput, RewriteFailed
+from promptopt.errors import InvalidInput, RewriteFailed, Unavailable
 from promptopt.settings import Settings
 
 __all__ = ["BATCH", "LONGEST_PROMPT", "Optimizer", "Progress", "Rewrite", "check_prompt"]
@@ -51,9 +52,12 @@ class Optimizer:
         self._rewriter: Rewriter | None = None
 
     def load(self) -> Rewriter:
-        """What rewrites, loaded now if it was not. Raises BundleError; InvalidInput for a server that cannot be asked."""
-        with self._lock:
-            return self._load()
+        """What rewrites, loaded now if it was not.
+
+        Raises BundleError; InvalidInput for a server that cannot be asked, Unavailable for want of memory.
+        """
+        with self._alone() as rewriter:
+            return rewriter
 
     def fetch(self, report: Callable[[Fetched], None], stop: threading.Event | None = None) -> None:
         """Downloads what the settings name on the Hub and this machine lacks, so that `report` is told of bytes; else nothing.
@@ -69,12 +73,12 @@ class Optimizer:
         """The likeliest rewrite of `prompt`.
 
         `report` is told of each piece. Raises InvalidInput for an empty or over-long prompt, RewriteFailed when what the network
-        wrote is not acceptable, Cancelled once `stop` is set; Unavailable and the like from a server.
+        wrote is not acceptable, Cancelled once `stop` is set, Unavailable where memory runs out; that and the like from a server.
         """
         started = time.perf_counter()
         check_prompt(prompt)
-        with self._lock:
-            written = self._load().rewrite(prompt, stop or threading.Event(), report)
+        with self._alone() as rewriter:
+            written = rewriter.rewrite(prompt, stop or threading.Event(), report)
         return _timed(written, time.perf_counter() - started)
 
     def stream(self, prompt: str, stop: threading.Event | None = None) -> Generator[Progress | Rewrite, None, None]:
@@ -132,8 +136,8 @@ class Optimizer:
         """
         started = time.perf_counter()
         check_prompt(prompt)
-        with self._lock:
-            found = self._load().variants(prompt, count, stop or threading.Event())
+        with self._alone() as rewriter:
+            found = rewriter.variants(prompt, count, stop or threading.Event())
         seconds = time.perf_counter() - started
         return [_timed(written, seconds) for written in found]
 
@@ -150,17 +154,25 @@ class Optimizer:
         started = time.perf_counter()
         refused = [_refusal(prompt) for prompt in prompts]
         asked = [prompt for prompt, error in zip(prompts, refused, strict=True) if error is None]
-        with self._lock:
-            written = iter(self._load().batch(asked, stop) if asked else [])
+        with self._alone() as rewriter:
+            written = iter(rewriter.batch(asked, stop) if asked else [])
         seconds = time.perf_counter() - started
         for error in refused:
             found = error or next(written)
             yield _timed(found, seconds) if isinstance(found, Written) else found
 
-    def _load(self) -> Rewriter:
-        if self._rewriter is None:
-            self._rewriter = self._loader(self.settings)
-        return self._rewriter
+    @contextmanager
+    def _alone(self) -> Iterator[Rewriter]:
+        """What rewrites, loaded if it was not, for one caller at a time."""
+        with self._lock:
+            try:
+                if self._rewriter is None:
+                    self._rewriter = self._loader(self.settings)
+                yield self._rewriter
+            except MemoryError as error:
+                raise Unavailable(
+                    "There is not enough memory for this rewrite.", "Close other programs, raise the limit, or use a smaller model."
+                ) from error
 
 
 def _timed(written: Written, seconds: float) -> Rewrite:

@@ -4,6 +4,7 @@ PROMPTOPT_FAKE_DELAY: seconds per piece.  PROMPTOPT_FAKE_NOISE: print to standar
 PROMPTOPT_FAKE_ADAPTERS: name the adapter of the settings in the rewrite; there is none called nowhere.
 PROMPTOPT_FAKE_BROKEN: write rewrites that do not point at the prompt.
 PROMPTOPT_FAKE_DRAWS: write another persona at each draw.
+PROMPTOPT_FAKE_CRASH: fail in each rewrite as only a fault of the program would.
 
 The request `test/written` gives the number of pieces written until now, and until the network is idle; `test/document` the text of an
 open document.
@@ -42,6 +43,8 @@ def optimizer(settings: Settings) -> Optimizer:
     if "PROMPTOPT_FAKE_BROKEN" in os.environ:
         codec = mini_codec()
         made = Optimizer(settings, lambda _: Model(manifest(), codec, FakeEngine(codec, ids=[*codec.plain("Act."), END])))
+    if "PROMPTOPT_FAKE_CRASH" in os.environ:
+        made.optimize = crash  # type: ignore[assignment]
     if "PROMPTOPT_FAKE_NOISE" in os.environ:
         made.optimize = noisy(made.optimize)  # type: ignore[method-assign]
     return made
@@ -93,6 +96,11 @@ def noisy(optimize: Callable[..., Rewrite]) -> Callable[..., Rewrite]:
         return optimize(*arguments)
 
     return wrapped
+
+
+def crash(prompt: str, *_: object) -> Rewrite:
+    """Fails while it has the prompt."""
+    raise ZeroDivisionError(f"a fault of the program, {len(prompt)}")
 
 
 def create() -> Session:

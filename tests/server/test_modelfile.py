@@ -1,6 +1,8 @@
 """A compiled model comes back as it was written, or is refused."""
 
+import errno
 import io
+import mmap
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptopt.engine.modelfile import ModelFile, ModelWriter, Shape, quantized
-from promptopt.errors import BundleError
+from promptopt.errors import BundleError, DamagedModel
 
 SHAPE = Shape(
     d_model=8,
@@ -97,6 +99,9 @@ DAMAGE = {
     "longer": (lambda data: data + b"x", "it should have"),
     "header": (lambda data: bits(data, len(data) - 5), "its header is damaged"),
     "unfinished": (lambda data: bytes(64) + data[64:], "it is no compiled model"),
+    "older": (lambda data: data[:8] + b"\x01" + data[9:], "it is of version 1, this program reads version 2"),
+    "weights": (lambda data: bits(data, 64), "its weights are damaged"),
+    "padding": (lambda data: bits(data, 63), "its weights are damaged"),
 }
 
 
@@ -105,7 +110,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path, damage: str) -> None:
     path = saved(tmp_path / "model.bin", "int8", matrix(65, 7))
     change, why = DAMAGE[damage]
     path.write_bytes(change(path.read_bytes()))
-    with pytest.raises(BundleError) as caught:
+    with pytest.raises(DamagedModel) as caught:
         ModelFile(path)
     assert caught.value.message.startswith(f"The compiled model {path} cannot be loaded: ")
     assert why in caught.value.message
@@ -114,6 +119,18 @@ def test_a_damaged_file_is_refused(tmp_path: Path, damage: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"nothing\.bin cannot be loaded"):
         ModelFile(tmp_path / "nothing.bin")
+
+
+def test_a_file_that_there_is_no_memory_for_is_not_taken_for_a_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(*given: object, **options: object) -> object:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    path = saved(tmp_path / "model.bin", "int8", matrix(65, 7))
+    monkeypatch.setattr(mmap, "mmap", no_memory)
+    with pytest.raises(BundleError) as caught:
+        ModelFile(path)
+    assert not isinstance(caught.value, DamagedModel)
+    assert caught.value.message == f"The compiled model {path} cannot be loaded: Cannot allocate memory."
 
 
 def test_a_tensor_beyond_the_file_is_refused(tmp_path: Path) -> None:

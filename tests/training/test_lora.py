@@ -11,12 +11,14 @@ import pytest
 import torch
 from fakes import mini_codec, vocabulary
 from peft import PeftModel
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tiny_models import bundle_of
 from transformers import (
     EarlyStoppingCallback,
     T5Config,
     T5ForConditionalGeneration,
+    Trainer,
     TrainerCallback,
     TrainerControl,
     TrainerState,
@@ -360,6 +362,28 @@ def test_a_record_of_a_run_that_cannot_be_understood_is_that_of_another(tmp_path
     (given.output_dir / "run.json").write_text("{", encoding="utf-8")
     with pytest.raises(InvalidInput, match="holds a run on other data or with other options"):
         train_lora(given, quiet)
+
+
+@pytest.mark.parametrize(
+    "said", ["Error while serializing: I/O error: No space left on device (os error 28)", "[enforce fail] PytorchStreamWriter failed\n…"]
+)
+def test_a_disk_that_is_full_at_a_checkpoint_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    def full(*given: object, **named: object) -> None:
+        raise (SafetensorError if "I/O" in said else RuntimeError)(said)
+
+    monkeypatch.setattr(Trainer, "train", full)
+    with pytest.raises(InvalidInput) as caught:
+        train_lora(options(tmp_path), quiet)
+    assert caught.value.message == f"A checkpoint could not be written to {tmp_path / 'out'} ({said.splitlines()[0]})."
+
+
+def test_another_fault_in_training_is_not_taken_for_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: object, **named: object) -> None:
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(Trainer, "train", broken)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        train_lora(options(tmp_path), quiet)
 
 
 def test_targets_that_the_base_lacks_are_refused_with_those_it_has(tmp_path: Path) -> None:

@@ -152,10 +152,11 @@ def test_a_run_stopped_after_a_checkpoint_goes_on_to_the_same_weights(tmp_path: 
 
 def test_the_last_checkpoint_is_the_one_with_the_highest_number_that_is_complete(tmp_path: Path) -> None:
     assert last_checkpoint(tmp_path) is None
-    for number in (9, 100, 20):
+    for number in (9, 100, 20, 500):
         (tmp_path / f"checkpoint-{number}").mkdir()
-        (tmp_path / f"checkpoint-{number}" / "trainer_state.json").write_text("{}", encoding="utf-8")
-    (tmp_path / "checkpoint-500").mkdir()
+        state = json.dumps({"global_step": number})[: -1 if number == 500 else None]
+        (tmp_path / f"checkpoint-{number}" / "trainer_state.json").write_text(state, encoding="utf-8")
+    (tmp_path / "checkpoint-600").mkdir()
     assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-100")
 
 

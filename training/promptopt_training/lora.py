@@ -11,7 +11,7 @@ from transformers import EarlyStoppingCallback, T5ForConditionalGeneration, Trai
 
 from promptopt.bundle import VOCABULARY, WEIGHTS, Manifest
 from promptopt.errors import InvalidInput
-from promptopt.files import sha256
+from promptopt.files import sha256, whole_folder
 from promptopt_training.bases import Base, find_base
 from promptopt_training.batches import batches_by_size
 from promptopt_training.card import write_adapter_card
@@ -128,13 +128,12 @@ def training_arguments(options: LoraOptions) -> TrainingArguments:
 
 
 def save_adapter(model: PeftModel, trainer: Trainer, options: LoraOptions, pairs: list[Pair], base: Base) -> Path:
-    """Writes the bundle, in the first process, and returns its folder."""
-    folder = options.output_dir / "final_adapter"
+    """Writes the bundle, which appears as a whole, in the first process, and returns its folder."""
+    target = options.output_dir / "final_adapter"
     if not is_first():
-        return folder
+        return target
     model.peft_config["default"].base_model_name_or_path = base.name
     model.peft_config["default"].revision = base.revision
-    model.save_pretrained(str(folder), save_embedding_layers=False)  # else peft asks the Hub about the base
     metrics = {
         "validation_loss": round(float(trainer.state.best_metric or 0.0), 4),
         "epochs": float(round(trainer.state.epoch or 0)),
@@ -153,6 +152,8 @@ def save_adapter(model: PeftModel, trainer: Trainer, options: LoraOptions, pairs
         metrics=metrics,
         extra_ids=base.kind.extra_ids,
     )
-    manifest.write(folder)
-    write_adapter_card(folder, manifest, base.name, options.rank, options.lora_alpha, options.target_modules, len(pairs))
-    return folder
+    with whole_folder(target) as folder:
+        model.save_pretrained(str(folder), save_embedding_layers=False)  # else peft asks the Hub about the base
+        manifest.write(folder)
+        write_adapter_card(folder, manifest, base.name, options.rank, options.lora_alpha, options.target_modules, len(pairs))
+    return target

@@ -11,6 +11,7 @@ from transformers import T5Config, T5ForConditionalGeneration, TrainingArguments
 from promptopt.bundle import VOCABULARY
 from promptopt.codec import END, PAD, Codec
 from promptopt.errors import InvalidInput
+from promptopt.files import whole_folder
 from promptopt.vocabulary import Vocabulary
 from promptopt_training.batches import batches_by_tokens
 from promptopt_training.corpus import READ_LIMIT, Examples, encode_pretraining, reading_lessons, with_heads
@@ -141,9 +142,9 @@ def run_stage(
 
 
 def save_base(model: T5ForConditionalGeneration, options: PretrainOptions) -> Path:
-    """Writes the base in half precision with its vocabulary; returns the folder."""
-    folder = options.output_dir / "base"
+    """Writes the base in half precision with its vocabulary, as a whole; returns the folder."""
     half = model.half()  # type: ignore[no-untyped-call]
-    half.save_pretrained(folder)
-    (folder / VOCABULARY).write_bytes(options.vocabulary.read_bytes())
-    return folder
+    with whole_folder(options.output_dir / "base") as folder:
+        half.save_pretrained(folder)
+        (folder / VOCABULARY).write_bytes(options.vocabulary.read_bytes())
+    return options.output_dir / "base"

@@ -1,20 +1,24 @@
 """The training loop (transformers' own) and what it leaves: what the run is made of, metrics as JSON lines, the loss as a plot."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
+from safetensors import SafetensorError
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from promptopt.errors import InvalidInput
-from promptopt.files import read_text, sha256
+from promptopt.files import parse_json, read_text, sha256
 from promptopt_training.batches import IGNORED, Batches, Shares, padded
 from promptopt_training.plots import plot_loss
 
 RUN = "run.json"
+UNWRITTEN = ("I/O error", "PytorchStreamWriter")
+"How safetensors and torch begin to say that the disk took no more."
 
 
 class Journal(TrainerCallback):
@@ -25,12 +29,14 @@ class Journal(TrainerCallback):
         self._picture = folder / "loss.png"
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """A resumed run keeps the lines up to its checkpoint; a new run starts a new file."""
+        """A resumed run keeps the lines up to its checkpoint, but for one that was cut short; a new run starts a new file."""
         if not state.is_world_process_zero:
             return
-        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
-        kept = [line for line in lines if json.loads(line)["step"] <= state.global_step] if state.global_step else []
-        self.path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() and state.global_step else []
+        kept = [line for line in lines if _step(line) <= state.global_step]
+        partial = self.path.with_name(self.path.name + ".partial")
+        partial.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        partial.replace(self.path)
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
         """One JSON line for each time the trainer logs."""
@@ -73,6 +79,7 @@ def train(
     """Trains to the end, from the last checkpoint under `arguments.output_dir` if there is one; returns the trainer.
 
     Without an `optimizer` it is AdamW. Of several processes each computes its share of every batch, so that the steps are those of one.
+    Raises InvalidInput when a checkpoint cannot be written.
     """
     folder = Path(str(arguments.output_dir))
     folder.mkdir(parents=True, exist_ok=True)
@@ -86,7 +93,15 @@ def train(
         callbacks=[Journal(folder), *callbacks],
         optimizers=(optimizer, None),
     )
-    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+    try:
+        trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+    except (SafetensorError, RuntimeError) as error:
+        if not any(sign in str(error) for sign in UNWRITTEN):
+            raise
+        raise InvalidInput(
+            f"A checkpoint could not be written to {folder} ({str(error).splitlines()[0]}).",
+            "Free some space there and give the same command again; it goes on from the last whole checkpoint.",
+        ) from error
     return trainer
 
 
@@ -120,16 +135,25 @@ def claim(folder: Path, options: Mapping[str, Any], **files: Path) -> None:
 
 
 def _known(path: Path) -> dict[str, Any]:
+    """The JSON object of a file; empty where there is none, or not the whole of it."""
     try:
-        known = json.loads(read_text(path))
-    except ValueError:
+        known = parse_json(read_text(path))
+    except (ValueError, InvalidInput):
         return {}
     return known if isinstance(known, dict) else {}
 
 
+def _step(line: str) -> float:
+    """At which step a line of the journal was written; infinite where it was cut short."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
+
+
 def last_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint under `folder`, None when there is none."""
-    numbered = [(int(path.name.split("-")[1]), path) for path in folder.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
+    """The newest whole checkpoint under `folder`, None when there is none: its state is written last, so a whole state says that all is."""
+    numbered = [(int(path.name.split("-")[1]), path) for path in folder.glob("checkpoint-*") if _known(path / "trainer_state.json")]
     return str(max(numbered)[1]) if numbered else None
 
 

@@ -4,6 +4,7 @@ import errno
 import shutil
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -86,8 +87,16 @@ class _Pull:
                 (self._folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (self._partial / name).replace(self._folder / name)
             entry.write(self._folder)
+        self._take_over()
         self._cache.sweep(self._reference.id)
         return self._folder, entry
+
+    def _take_over(self) -> None:
+        """From now on no other commit is meant by this revision; when each was fetched would not say so after a clock was set back."""
+        for folder, entry in self._cache.entries():
+            if entry and entry.id == self._reference.id and folder != self._folder and self._reference.revision in entry.revisions:
+                others = tuple(name for name in entry.revisions if name != self._reference.revision)
+                replace(entry, revisions=others).write(folder)
 
     def _present(self) -> Entry | None:
         try:

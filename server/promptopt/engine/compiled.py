@@ -7,10 +7,9 @@ from dataclasses import astuple
 
 from promptopt.codec import END
 from promptopt.engine import _native
-from promptopt.engine.modelfile import ACTIVATIONS, ModelFile
+from promptopt.engine.modelfile import ACTIVATIONS, ModelFile, damaged
 from promptopt.engine.protocol import Decoding, Token
 from promptopt.engine.rules import Rules
-from promptopt.errors import BundleError
 
 _SMALL = 60_000_000
 _ENOUGH = 4
@@ -25,7 +24,7 @@ class CompiledEngine:
 
         A small network uses further threads only for many positions at once: for a prompt or for a batch.
 
-        Raises BundleError when the model does not fit its own shape.
+        Raises DamagedModel when the model does not fit its own shape.
         """
         self._threads = threads or default_threads(len(model.memory))
         self._quantization = model.quantization
@@ -38,9 +37,7 @@ class CompiledEngine:
         try:
             self._network = _native.Network(model.memory, numbers, tensors, self._threads, least_vectors(len(model.memory)), kernels)
         except ValueError as error:
-            raise BundleError(
-                f"The compiled model {model.path} cannot be loaded: {error}.", "Delete its folder; it is made again at the next start."
-            ) from error
+            raise damaged(model.path, str(error)) from error
 
     @property
     def name(self) -> str:

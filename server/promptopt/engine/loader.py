@@ -3,13 +3,17 @@
 import hashlib
 import importlib.util
 import json
+import logging
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from filelock import FileLock
 
 from promptopt.adapters.cache import cache_folder
 from promptopt.adapters.locate import access_for, locate
@@ -17,7 +21,7 @@ from promptopt.bundle import BASE_FILES, PEFT_FILES, WEIGHTS, Bundle, read_json
 from promptopt.engine.model import Model
 from promptopt.engine.protocol import MODEL_FILE, Engine
 from promptopt.engine.rewriter import Rewriter
-from promptopt.errors import BundleError
+from promptopt.errors import BundleError, DamagedModel
 from promptopt.files import sha256
 from promptopt.settings import Settings
 
@@ -25,8 +29,10 @@ if TYPE_CHECKING:
     from promptopt.engine.modelfile import ModelFile
 
 SOURCE = "source.json"
-COMPILER = 3
+PARTIAL = "partial-"
+COMPILER = 4
 SMALL = 100_000_000
+_LOG = logging.getLogger(__name__)
 
 
 def load_rewriter(settings: Settings) -> Rewriter:
@@ -53,9 +59,7 @@ def _engine(settings: Settings, bundle: Bundle) -> Engine:
     automatic = settings.engine == "auto"
     if settings.engine == "reference" or (automatic and not is_plain_lora(read_json(bundle.adapter / PEFT_FILES[0]))):
         return _reference_engine(settings, bundle)
-    from promptopt.engine.modelfile import ModelFile
-
-    return open_engine(ModelFile(compiled_folder(bundle) / MODEL_FILE), settings.threads)
+    return open_engine(compiled_model(bundle), settings.threads)
 
 
 def open_engine(model: "ModelFile", threads: int = 0) -> Engine:
@@ -81,25 +85,71 @@ def _reference_engine(settings: Settings, bundle: Bundle) -> Engine:
     return ReferenceEngine(bundle, settings.threads)
 
 
-def compiled_folder(bundle: Bundle, cache: Path | None = None) -> Path:
-    """The folder of the compiled form of `bundle`, made now if it is not there; it appears complete or not at all."""
-    home = (cache or cache_folder()) / "compiled"
-    folder = home / cache_key(bundle)
+def compiled_model(bundle: Bundle, cache: Path | None = None) -> "ModelFile":
+    """The compiled form of `bundle`, open; one that is damaged or of another format is made again. Raises BundleError."""
+    from promptopt.engine.modelfile import ModelFile
+
+    folder = compiled_folder(bundle, cache)
     try:
-        if (folder / MODEL_FILE).is_file():
-            return folder
+        return ModelFile(folder / MODEL_FILE)
+    except DamagedModel as error:
+        _LOG.warning("%s It is made again now.", error.message)
+    with _alone(folder.parent):
+        try:
+            return ModelFile(folder / MODEL_FILE)  # another process has made it meanwhile
+        except DamagedModel:
+            _discard(folder)
+            _make(bundle, folder)
+    return ModelFile(folder / MODEL_FILE)
+
+
+def compiled_folder(bundle: Bundle, cache: Path | None = None) -> Path:
+    """The folder of the compiled form of `bundle`, made now if it is not there; it appears complete or not at all. Raises BundleError."""
+    folder = (cache or cache_folder()) / "compiled" / cache_key(bundle)
+    if not _is_there(folder):
+        with _alone(folder.parent):
+            if not _is_there(folder):
+                _make(bundle, folder)
+    return folder
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Holds off others that would compile, and clears away what killed ones left. What the disk refuses is raised as BundleError."""
+    try:
         home.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix="partial-", dir=home))
+        with FileLock(home.with_suffix(".lock")):
+            for left in home.glob(f"{PARTIAL}*"):
+                shutil.rmtree(left, ignore_errors=True)
+            yield
     except OSError as error:
         raise BundleError(f"The cache {home} cannot be written ({error}).", "Free space there, or make the folder writable.") from error
+
+
+def _is_there(folder: Path) -> bool:
     try:
-        check_base(bundle)
+        return (folder / MODEL_FILE).is_file()
+    except OSError as error:
+        raise BundleError(f"The cache {folder} cannot be read ({error.strerror}).", "Make the folder readable.") from error
+
+
+def _make(bundle: Bundle, folder: Path) -> None:
+    """Compiles into a folder of its own, which then gets its name: a process that was not done cannot have written there."""
+    check_base(bundle)
+    partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder.parent))
+    try:
         _compile(bundle, partial)
         (partial / SOURCE).write_text(json.dumps({"adapter": str(bundle.adapter), "base": str(bundle.base)}), encoding="utf-8")
         _publish(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return folder
+
+
+def _discard(folder: Path) -> None:
+    """Deletes a folder; it is gone at once, whoever still reads it reads on."""
+    doomed = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder.parent))
+    folder.rename(doomed / folder.name)
+    shutil.rmtree(doomed, ignore_errors=True)
 
 
 def forget(sources: Collection[Path], cache: Path | None = None) -> list[Path]:
@@ -112,11 +162,13 @@ def forget(sources: Collection[Path], cache: Path | None = None) -> list[Path]:
 
 
 def cache_key(bundle: Bundle) -> str:
-    """Changes with the base, the adapter and the way they are compiled."""
-    digest = hashlib.sha256(f"{COMPILER} {quantization(bundle)} {bundle.manifest.extra_ids} ".encode())
-    for file in (*(bundle.base / name for name in BASE_FILES), *(bundle.adapter / name for name in PEFT_FILES)):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:32]
+    """Changes with the base, the adapter and the way they are compiled. Raises BundleError for a file that cannot be read."""
+    files = (*(bundle.base / name for name in BASE_FILES), *(bundle.adapter / name for name in PEFT_FILES))
+    try:
+        parts = [str(COMPILER), quantization(bundle), str(bundle.manifest.extra_ids), *map(sha256, files)]
+    except OSError as error:
+        raise BundleError(f"{error.filename} cannot be read ({error.strerror}).", "Make it readable, or fetch it again.") from error
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:32]
 
 
 def quantization(bundle: Bundle) -> Literal["int8", "float32"]:
@@ -138,13 +190,20 @@ def _compile(bundle: Bundle, folder: Path) -> None:
     """Runs the compiler; -P keeps the current folder, which may be anybody's project, from being imported."""
     arguments = [bundle.name, str(bundle.adapter), str(bundle.base), str(folder), quantization(bundle)]
     command = [sys.executable, "-P", "-m", "promptopt.engine.process", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL)
+    except OSError as error:
+        raise _not_compiled(bundle, f"no process could be started ({error.strerror})") from error
     if done.returncode != 0 or not (folder / MODEL_FILE).is_file():
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise BundleError(
-            f"The adapter {bundle.name!r} could not be compiled: {last}",
-            "Check free memory and disk space, and that the adapter was trained on this base.",
-        )
+        ended = f"its process was ended by signal {-done.returncode}" if done.returncode < 0 else "no message"
+        raise _not_compiled(bundle, (done.stderr.strip().splitlines() or [ended])[-1])
+
+
+def _not_compiled(bundle: Bundle, why: str) -> BundleError:
+    return BundleError(
+        f"The adapter {bundle.name!r} could not be compiled: {why}",
+        "Check free memory and disk space, and that the adapter was trained on this base.",
+    )
 
 
 def _publish(partial: Path, folder: Path) -> None:

@@ -2,7 +2,7 @@
 
     0   magic, version, offset, length and CRC-32 of the header, size of the file; written last, so half a file is never taken for one
     64  tensors, each starting on a multiple of 64 bytes
-    …   the header, JSON: the network's shape and, for each tensor, [kind, rows, columns, offset]
+    …   the header, JSON: the network's shape, for each tensor [kind, rows, columns, offset], and the CRC-32 of what lies ahead of it
 
 Matrices are cut into panels of 64 rows, because a kernel computes 64 outputs side by side: "float32" holds [panel][column][row] and "int8"
 [panel][column / 4][row][column % 4], followed by a float32 scale and an int32 sum for each row. Rows are padded to whole panels and, in
@@ -21,10 +21,10 @@ from typing import Any, BinaryIO, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from promptopt.errors import BundleError
+from promptopt.errors import BundleError, DamagedModel
 from promptopt.files import parse_json
 
-VERSION = 1
+VERSION = 2
 PANEL = 64
 _MAGIC = b"promptT5"
 _PREFIX = struct.Struct("<8sIIQQQ")
@@ -107,6 +107,7 @@ class ModelWriter:
         self._kind: Kind = quantization
         self._tensors: dict[str, Tensor] = {}
         self._file.write(bytes(_ALIGNMENT))
+        self._checksum = zlib.crc32(bytes(_ALIGNMENT - _PREFIX.size))
 
     def matrix(self, name: str, values: Matrix) -> None:
         """Adds a matrix of shape [outputs, inputs], quantized unless the file is a float32 one."""
@@ -124,7 +125,7 @@ class ModelWriter:
     def finish(self, shape: Shape) -> None:
         """Writes the header, then the prefix that makes the file a model."""
         tensors = {name: [tensor.kind, tensor.rows, tensor.columns, tensor.offset] for name, tensor in self._tensors.items()}
-        header = json.dumps({"shape": asdict(shape), "tensors": tensors}).encode()
+        header = json.dumps({"checksum": self._checksum, "shape": asdict(shape), "tensors": tensors}).encode()
         offset = self._file.tell()
         self._file.write(header)
         self._file.seek(0)
@@ -134,32 +135,42 @@ class ModelWriter:
         rows, columns = values.shape
         self._tensors[name] = Tensor(kind, rows, columns, self._file.tell())
         for part in parts:
-            self._file.write(np.ascontiguousarray(part).data)
-        self._file.write(bytes(-self._file.tell() % _ALIGNMENT))
+            self._write(np.ascontiguousarray(part).data)
+        self._write(bytes(-self._file.tell() % _ALIGNMENT))
+
+    def _write(self, content: memoryview | bytes) -> None:
+        self._checksum = zlib.crc32(content, self._checksum)
+        self._file.write(content)
 
 
 class ModelFile:
-    """A model file, mapped into memory. Raises BundleError when it is none, or not whole."""
+    """A model file, mapped into memory. Raises DamagedModel when it is not what was written, BundleError when it cannot be read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
             with path.open("rb") as file:
                 self.memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:
-            raise _damaged(path, str(error)) from error
+        except (FileNotFoundError, ValueError) as error:
+            raise damaged(path, str(error)) from error
+        except OSError as error:
+            raise BundleError(
+                f"The compiled model {path} cannot be loaded: {error.strerror}.", "Check free memory, and that you may read the file."
+            ) from error
         header = self._header()
         try:
             self.shape = Shape(**header["shape"])
             self.shape.check()
             self.tensors = {name: Tensor(*entry) for name, entry in header["tensors"].items()}
         except (KeyError, TypeError, AttributeError) as error:
-            raise _damaged(path, f"its header is malformed: {error}") from error
+            raise damaged(path, f"its header is malformed: {error}") from error
         for name, tensor in self.tensors.items():
             try:
                 tensor.check(len(self.memory))
             except TypeError as error:
-                raise _damaged(path, f"{name} {error}") from error
+                raise damaged(path, f"{name} {error}") from error
+        if self._checksum() != header.get("checksum"):
+            raise damaged(path, "its weights are damaged")
 
     @property
     def quantization(self) -> Kind:
@@ -182,21 +193,26 @@ class ModelFile:
         dequantized: Matrix = matrix * scales[:rows, None]
         return dequantized
 
+    def _checksum(self) -> int:
+        """Of all that stands between the prefix and the header."""
+        with memoryview(self.memory) as whole, whole[_PREFIX.size : _PREFIX.unpack_from(whole)[3]] as weights:
+            return zlib.crc32(weights)
+
     def _header(self) -> Mapping[str, Any]:
         if len(self.memory) < _PREFIX.size or self.memory[: len(_MAGIC)] != _MAGIC:
-            raise _damaged(self.path, "it is no compiled model")
+            raise damaged(self.path, "it is no compiled model")
         _, version, checksum, offset, length, size = _PREFIX.unpack_from(self.memory)
         if version != VERSION:
-            raise _damaged(self.path, f"it is of version {version}, this program reads version {VERSION}")
+            raise damaged(self.path, f"it is of version {version}, this program reads version {VERSION}")
         if size != len(self.memory) or offset + length != size:
-            raise _damaged(self.path, f"it should have {size} bytes and has {len(self.memory)}")
+            raise damaged(self.path, f"it should have {size} bytes and has {len(self.memory)}")
         header = self.memory[offset : offset + length]
         if zlib.crc32(header) != checksum:
-            raise _damaged(self.path, "its header is damaged")
+            raise damaged(self.path, "its header is damaged")
         try:
             parsed: Mapping[str, Any] = parse_json(header.decode())
         except ValueError as error:
-            raise _damaged(self.path, f"its header is malformed: {error}") from error
+            raise damaged(self.path, f"its header is malformed: {error}") from error
         return parsed
 
 
@@ -218,5 +234,6 @@ def _byte_panels(matrix: NDArray[np.int8]) -> NDArray[np.int8]:
     return padded.reshape(-1, PANEL, padded.shape[1] // 4, 4).transpose(0, 2, 1, 3)
 
 
-def _damaged(path: Path, why: str) -> BundleError:
-    return BundleError(f"The compiled model {path} cannot be loaded: {why}.", "Delete its folder; it is made again at the next start.")
+def damaged(path: Path, why: str) -> DamagedModel:
+    """The error for a compiled model that cannot be run."""
+    return DamagedModel(f"The compiled model {path} cannot be loaded: {why}.", "Delete its folder; it is made again at the next start.")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from promptopt.codec import END
-from promptopt.engine.modelfile import Matrix, ModelFile
+from promptopt.engine.modelfile import Matrix, ModelFile, Shape, damaged
 from promptopt.engine.protocol import Decoding, Token
 from promptopt.engine.sampling import Chooser
 
@@ -18,6 +18,8 @@ class PortableEngine:
     """Runs a compiled model with numpy. Any number of calls at a time."""
 
     def __init__(self, model: ModelFile) -> None:
+        """Raises DamagedModel when the model does not fit its own shape."""
+        check_fit(model)
         self._shape = model.shape
         self._weights = {name: model.read(name) for name in model.tensors}
         self._head = self._weights.get("head", self._weights["embedding"])
@@ -106,6 +108,31 @@ class PortableEngine:
     def _split(self, x: Matrix, parts: int) -> Matrix:
         """[positions, parts * heads * d_kv] as [parts, heads, positions, d_kv]."""
         return x.reshape(len(x), parts, self._shape.heads, self._shape.d_kv).transpose(1, 2, 0, 3)
+
+
+def check_fit(model: ModelFile) -> None:
+    """Raises DamagedModel naming a tensor that the network needs and the model lacks or has in another shape."""
+    for name, rows, columns in sizes(model.shape):
+        tensor = model.tensors.get(name)
+        if tensor is None and name != "head":
+            raise damaged(model.path, f"{name} is missing")
+        if tensor is not None and (tensor.rows, tensor.columns) != (rows, columns):
+            raise damaged(model.path, f"{name} is of another shape than the network")
+
+
+def sizes(shape: Shape) -> Iterator[tuple[str, int, int]]:
+    """Name, rows and columns of every tensor of a network of this shape; "head" is there only where it is not the embedding."""
+    d, inner, wide = shape.d_model, shape.heads * shape.d_kv, (2 if shape.gated else 1) * shape.d_ff
+    yield from (("embedding", shape.vocabulary, d), ("head", shape.vocabulary, d))
+    yield from (("encoder.bias", shape.heads, 2 * shape.distance + 1), ("decoder.bias", shape.heads, shape.distance + 1))
+    yield from (("encoder.norm", 1, d), ("decoder.norm", 1, d))
+    for stack, layers in (("encoder", shape.encoder_layers), ("decoder", shape.decoder_layers)):
+        for layer in (f"{stack}.{number}" for number in range(layers)):
+            yield from ((f"{layer}.self.qkv", 3 * inner, d), (f"{layer}.self.o", d, inner), (f"{layer}.self.norm", 1, d))
+            if stack == "decoder":
+                yield from ((f"{layer}.cross.q", inner, d), (f"{layer}.cross.kv", 2 * inner, d))
+                yield from ((f"{layer}.cross.o", d, inner), (f"{layer}.cross.norm", 1, d))
+            yield from ((f"{layer}.in", wide, d), (f"{layer}.out", d, shape.d_ff), (f"{layer}.norm", 1, d))
 
 
 def _relu(x: Matrix) -> Matrix:

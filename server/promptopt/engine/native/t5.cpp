@@ -64,6 +64,10 @@ Network::Network(const Shape& shape, const Tensors& tensors, int threads, int le
   for (int n = 0; n < shape.decoder_layers; ++n) decoder_.push_back(load_layer(tensors, "decoder." + std::to_string(n), shape, true));
 }
 
+void Network::make_room_for_scores(std::size_t positions) {
+  for (std::vector<float>& scores : scores_) room(scores, positions + kPanel);
+}
+
 void Network::embed(int piece, float* out) const {
   const std::size_t panel = static_cast<std::size_t>(piece / kPanel), row = static_cast<std::size_t>(piece % kPanel);
   const std::size_t columns = static_cast<std::size_t>(shape_.d_model);
@@ -135,8 +139,9 @@ std::vector<float> Network::encode(const std::vector<int>& pieces) {
     KeysValues memory(inner);
     for (std::size_t v = 0; v < vectors; ++v) memory.append(projected_.data() + v * stride + wide, projected_.data() + v * stride + 2 * wide);
     float* attended = room(attended_, vectors * wide);
+    make_room_for_scores(vectors);
     share(count, count * shape_.heads, [&](int begin, int end, int thread) {
-      float* scores = room(scores_[static_cast<std::size_t>(thread)], vectors + kPanel);
+      float* scores = scores_[static_cast<std::size_t>(thread)].data();
       for (int job = begin; job < end; ++job) {
         const int number = job / count, query = job % count;
         const Bias bias{encoder_bias_ + number * (2 * shape_.distance + 1), shape_.distance, 2 * shape_.distance + 1, query};
@@ -178,6 +183,9 @@ void Network::decode(const std::vector<Row>& rows, std::vector<float>& logits) {
 
   // Attention of every row and head; queries are the first columns of what was projected.
   const auto attend = [&](std::size_t layer, std::size_t stride, bool self) {
+    int longest = 0;
+    for (const Row& row : rows) longest = std::max(longest, (self ? *row.self : *row.cross)[layer].head(0, channels).count);
+    make_room_for_scores(static_cast<std::size_t>(longest));
     share(count, count * shape_.heads, [&](int begin, int end, int thread) {
       for (int job = begin; job < end; ++job) {
         const std::size_t r = static_cast<std::size_t>(job / shape_.heads);
@@ -185,7 +193,7 @@ void Network::decode(const std::vector<Row>& rows, std::vector<float>& logits) {
         const Head head = (self ? (*rows[r].self)[layer] : (*rows[r].cross)[layer]).head(number, channels);
         Bias bias;
         if (self) bias = {decoder_bias_ + number * (shape_.distance + 1), shape_.distance, shape_.distance + 1, rows[r].position};
-        float* scores = room(scores_[static_cast<std::size_t>(thread)], static_cast<std::size_t>(head.count) + kPanel);
+        float* scores = scores_[static_cast<std::size_t>(thread)].data();
         const std::size_t first = static_cast<std::size_t>(number) * static_cast<std::size_t>(channels);
         kernels_.attend(projected_.data() + r * stride + first, head, bias, scores, attended + r * wide + first);
       }

@@ -91,6 +91,8 @@ class Network {
 
  private:
   std::size_t width() const { return static_cast<std::size_t>((shape_.d_model + kPanel - 1) / kPanel * kPanel); }
+  // For every thread, ahead of what they share: memory that is short on another thread would end the process.
+  void make_room_for_scores(std::size_t positions);
   void embed(int piece, float* out) const;
   // out = or += matrix . x for each of `count` vectors; normalised first where a norm is given.
   void project(const Matrix& matrix, const float* norm, const float* x, std::size_t x_stride, int count, bool add, std::vector<float>& out);
