@@ -80,8 +80,10 @@ test("a workspace that is not trusted runs nothing of its own and chooses no ada
 
 test("without any Python one message says so, and what to do", async () => {
   const home = newHome();
-  mkdirSync(path.join(home, "empty"));
-  await inEditor(home, { machine: {}, env: { PATH: path.join(home, "empty") } }, async (window) => {
+  // the editor asks the user's shell for its PATH: this one has none to add
+  const shell = put(path.join(home, "empty/shell"), '#!/bin/sh\nfor command; do :; done\neval "$command"\n', 0o755);
+  const options = { machine: { "promptopt.server.package": "/nowhere" }, env: { PATH: path.dirname(shell), SHELL: shell } };
+  await inEditor(home, options, async (window) => {
     await window.status("error");
     await window.answer(MISSING, "Install…");
     await window.confirm("Install the promptopt language server?", "Install");
