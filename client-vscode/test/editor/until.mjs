@@ -1,5 +1,5 @@
 /** How long anything may take: a machine that does other things too starts an editor slowly. */
-export const PATIENCE_MS = 90_000;
+export const PATIENCE_MS = 180_000;
 
 /** What `probe` gives once it gives something. */
 export async function until(what, probe, patience = PATIENCE_MS) {
