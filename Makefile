@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: help check lint types test client cluster recipe soak mutations faults fuzz wheel sbom licences audit
+.PHONY: help check lint types test client vscode cluster recipe soak mutations faults fuzz wheel sbom licences audit
 
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -19,6 +19,9 @@ test:  ## all tests that this machine can run
 
 client: client-vscode/node_modules  ## the VS Code client: format, lint, types, unit tests; needs Node 20
 	cd client-vscode && npm run check && npm test
+
+vscode: client-vscode/node_modules  ## all of the VS Code client's suites, those in code-server under Chromium too (minutes)
+	cd client-vscode && npm run test:all
 
 client-vscode/node_modules: client-vscode/package-lock.json
 	cd client-vscode && npm ci --ignore-scripts && touch node_modules

@@ -2,12 +2,17 @@ import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist/", "out/", "node_modules/"] },
+  { ignores: ["dist/", "out/", ".editor/", "node_modules/"] },
   {
     files: ["**/*.mjs"],
     ...js.configs.recommended,
     languageOptions: {
-      globals: { process: "readonly", console: "readonly", fetch: "readonly", setTimeout: "readonly", URLSearchParams: "readonly" },
+      globals: Object.fromEntries(
+        ["process", "console", "fetch", "setTimeout", "setInterval", "clearInterval", "performance", "URLSearchParams"].map((name) => [
+          name,
+          "readonly",
+        ]),
+      ),
     },
   },
   {

@@ -16,6 +16,7 @@ PACKAGE: dict[str, Any] = json.loads((CLIENT / "package.json").read_text(encodin
 PROPERTIES: dict[str, dict[str, Any]] = PACKAGE["contributes"]["configuration"]["properties"]
 CLIENT_ONLY = {"preview", "server.path", "server.package"}
 LONGEST = 400
+LARGEST_PICTURE = 150_000
 JSON_TYPES = {str: "string", int: "integer", bool: "boolean"}
 
 
@@ -93,7 +94,16 @@ def test_no_source_of_the_client_is_long() -> None:
     assert not [path.name for path in sources if len(path.read_text(encoding="utf-8").splitlines()) > LONGEST]
 
 
-def test_the_client_s_readme_links_nothing_outside_the_package() -> None:
-    """The packager refuses relative links: it has no address to resolve them with."""
+def test_the_client_s_readme_links_nothing_outside_the_package_but_its_pictures() -> None:
+    """The packager refuses relative links: it has no address to resolve them with. The build leaves these lines out."""
     readme = (CLIENT / "README.md").read_text(encoding="utf-8")
-    assert [link for link in re.findall(r"\]\(([^)#]+)", readme) if "://" not in link] == []
+    pictures = re.findall(r"^!\[.+\]\((media/\w+\.png)\)\n\n", readme, re.MULTILINE)
+    assert pictures
+    assert [link for link in re.findall(r"\]\(([^)#]+)", readme) if "://" not in link] == pictures
+
+
+def test_the_pictures_are_there_and_small() -> None:
+    texts = [CLIENT / "README.md", *CLIENT.glob("media/*.md")]
+    shown = {text.parent / link for text in texts for link in re.findall(r"!\[.+\]\((.+)\)", text.read_text(encoding="utf-8"))}
+    assert shown == {*CLIENT.glob("media/*.png")} - {CLIENT / "media/icon.png"}
+    assert not [picture.name for picture in shown if picture.stat().st_size > LARGEST_PICTURE]

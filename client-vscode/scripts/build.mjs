@@ -1,5 +1,5 @@
 // Bundles the extension, or with --tests each unit test, for Node.
-import { copyFileSync, readdirSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import * as esbuild from "esbuild";
 
 const flags = new Set(process.argv.slice(2));
@@ -13,7 +13,12 @@ if (flags.has("--tests")) {
 } else {
   const production = flags.has("--production");
   const outfile = "dist/extension.js";
-  if (production) copyFileSync("../LICENSE", "LICENSE");
+  if (production) {
+    copyFileSync("../LICENSE", "LICENSE");
+    // an editor shows pictures of a README from an address only; those of the package are in the walkthrough
+    mkdirSync("dist", { recursive: true });
+    writeFileSync("dist/README.md", readFileSync("README.md", "utf8").replace(/^!\[.*\]\(media\/.*\)\n\n/gm, ""));
+  }
   await esbuild.build({
     ...shared,
     entryPoints: ["src/extension.ts"],

@@ -6,6 +6,7 @@ import { CodeAction, CodeActionKind, CodeActionRequest, LanguageClient } from "v
 import type { Ctx } from "./context";
 import { Entry, undoing } from "./history";
 import type { Preview } from "./preview";
+import { executeShown } from "./progress";
 import { DOCTOR, OPTIMIZE, VARIANTS, execute, isCancelled, messageOf } from "./requests";
 import { Diagnosis, Finding, report } from "./report";
 import { headline } from "./text";
@@ -69,7 +70,7 @@ async function withServer(ctx: Ctx, work: (client: LanguageClient) => Promise<vo
 /** Runs one of the server's commands on the selection; without one, on what stands around the cursor. The server applies the edit. */
 async function optimize(client: LanguageClient, editor: vscode.TextEditor, command: string): Promise<void> {
   const converter = client.code2ProtocolConverter;
-  await execute(client, command, { uri: converter.asUri(editor.document.uri), range: converter.asRange(editor.selection) });
+  await executeShown(client, command, { uri: converter.asUri(editor.document.uri), range: converter.asRange(editor.selection) });
 }
 
 /** Lets the user choose the adapter: one of those that the server offers for the selection, or any other by its name. */
@@ -91,7 +92,7 @@ async function optimizeAs(client: LanguageClient, editor: vscode.TextEditor): Pr
   }
   const names = requests.map((data) => data["adapter"]).filter((name) => typeof name === "string" && name !== "");
   const adapter = await pickAdapter(names as string[]);
-  if (adapter !== undefined) await execute(client, OPTIMIZE, { ...request, adapter });
+  if (adapter !== undefined) await executeShown(client, OPTIMIZE, { ...request, adapter });
 }
 
 async function pickAdapter(names: readonly string[]): Promise<string | undefined> {

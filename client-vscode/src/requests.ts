@@ -3,6 +3,7 @@
 import * as vscode from "vscode";
 import {
   ErrorCodes,
+  ExecuteCommandParams,
   ExecuteCommandRequest,
   LSPErrorCodes,
   LanguageClient,
@@ -38,14 +39,16 @@ export interface PreviewResult {
   readonly seconds: number;
 }
 
-/** Runs a command of the server. */
+/** Runs a command of the server, which tells its progress under `workDoneToken`. */
 export async function execute(
   client: LanguageClient,
   command: string,
   argument?: unknown,
   token?: vscode.CancellationToken,
+  workDoneToken?: string,
 ): Promise<unknown> {
-  const params = { command, arguments: argument === undefined ? [] : [argument] };
+  const params: ExecuteCommandParams = { command, arguments: argument === undefined ? [] : [argument] };
+  if (workDoneToken !== undefined) params.workDoneToken = workDoneToken;
   return (await client.sendRequest(ExecuteCommandRequest.type, params, token)) as unknown;
 }
 

@@ -1,0 +1,142 @@
+// A window of the editor in Chromium, and what a user does in it.
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+
+import { CHROMIUM, MODULES, PICTURES } from "./places.mjs";
+import { PATIENCE_MS, until } from "./until.mjs";
+
+const SIZE = { width: 1000, height: 680 };
+const PRESS_AGAIN_MS = 5_000;
+const { chromium, errors } = createRequire(path.join(MODULES, "x.js"))("playwright-core");
+
+/** Opens a window at an address of code-server's. */
+export async function openWindow(address) {
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
+  const page = await browser.newPage({ viewport: SIZE });
+  page.setDefaultTimeout(PATIENCE_MS);
+  const window = new Window(browser, page);
+  try {
+    await page.goto(address, { waitUntil: "domcontentloaded" });
+  } catch (error) {
+    await window.close(); // else its process would keep this one from ending
+    throw error;
+  }
+  return window;
+}
+
+class Window {
+  constructor(browser, page) {
+    this.browser = browser;
+    this.page = page;
+    this.notifications = page.locator(".notification-list-item");
+    this.dialog = page.locator(".monaco-dialog-box");
+  }
+
+  /** Opens a file of the workspace and selects `words` in it, their first occurrence. */
+  async select(name, words) {
+    await this.open("Control+P", ".quick-input-widget");
+    await this.choose(name, name);
+    await this.page.locator(".tab.active", { hasText: name }).waitFor();
+    await this.page
+      .locator(".editor-instance .view-line")
+      .first()
+      .click({ position: { x: 2, y: 2 } });
+    await this.page.keyboard.press("Control+Home");
+    await this.open("Control+F", ".find-widget.visible");
+    await this.page.locator(".find-widget.visible .find-part textarea").fill(words);
+    await this.page.keyboard.press("Enter"); // where the words were not selected while they were typed
+    await this.page.locator(".find-widget.visible .matchesCount", { hasText: /^\d+ of / }).waitFor();
+    await this.page.keyboard.press("Escape");
+    await this.page.locator(".find-widget.visible").waitFor({ state: "hidden" });
+    await this.page.locator(".statusbar-item", { hasText: `(${words.length} selected)` }).waitFor();
+  }
+
+  /** Presses a key until what it opens is there: a window that is busy may drop one. */
+  async open(key, selector) {
+    const opened = this.page.locator(selector);
+    await until(selector, async () => {
+      await this.page.keyboard.press(key);
+      await opened.waitFor({ timeout: PRESS_AGAIN_MS }).catch(ifTimeout);
+      return (await opened.isVisible()) || undefined;
+    });
+  }
+
+  /** Runs a command by its title in the palette. */
+  async command(title) {
+    await this.open("F1", ".quick-input-widget");
+    await this.choose(`>${title}`, title);
+  }
+
+  /** Types into the quick input and clicks the row that says `row`: the list may still show other rows when Enter is pressed. */
+  async choose(text, row) {
+    await this.page.locator(".quick-input-widget input").fill(text);
+    await this.page
+      .locator(".quick-input-list .monaco-list-row .label-name", { hasText: exactly(row) })
+      .first()
+      .click();
+  }
+
+  /** Waits until the status item of the extension says `state`. */
+  async status(state) {
+    await this.page.locator(".statusbar-item", { hasText: `promptopt: ${state}` }).waitFor();
+  }
+
+  /** Waits for a notification, and clicks one of its buttons. */
+  async answer(text, button) {
+    const notification = this.notifications.filter({ hasText: text });
+    await notification.first().waitFor();
+    if (button)
+      await notification
+        .first()
+        .locator(".monaco-button", { hasText: exactly(button) })
+        .click();
+    else await this.command("Notifications: Clear All Notifications");
+  }
+
+  /** Clicks a button of the dialog that says `text`. */
+  async confirm(text, button) {
+    await this.dialog.filter({ hasText: text }).waitFor();
+    await this.dialog.locator(".monaco-button", { hasText: exactly(button) }).click();
+  }
+
+  /** Waits until an editor shows `text` on one of its lines. */
+  async shows(text) {
+    await this.page.locator(".editor-instance .view-line", { hasText: text }).first().waitFor();
+  }
+
+  /** Saves the active editor; gives what its file has once that is something else than `before`. */
+  async saved(file, before) {
+    await this.page.keyboard.press("Control+S");
+    return until(`${file} to change`, () => (readFileSync(file, "utf8") === before ? undefined : readFileSync(file, "utf8")));
+  }
+
+  /** Puts what the window shows among the pictures. */
+  async picture(name) {
+    mkdirSync(PICTURES, { recursive: true });
+    await this.page.mouse.move(1, 1); // no tooltip
+    await this.page.screenshot({ path: path.join(PICTURES, `${name}.png`) });
+  }
+
+  /** Does `work`; where it fails, what the window showed is among the pictures. */
+  async watched(work) {
+    try {
+      await work();
+    } catch (error) {
+      await this.picture(`failed-${Date.now()}`);
+      throw error;
+    }
+  }
+
+  close() {
+    return this.browser.close();
+  }
+}
+
+function exactly(text) {
+  return new RegExp(`^${text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`);
+}
+
+function ifTimeout(error) {
+  if (!(error instanceof errors.TimeoutError)) throw error;
+}
