@@ -130,7 +130,7 @@ def test_a_client_without_versions_names_an_adapter_and_gets_its_rewrite() -> No
         error = answer_to(process, 3)["error"]
         assert (error["code"], error["message"]) == (
             -32803,
-            "There is no adapter 'nowhere'. Give a folder, or one of: concise, golden, markdown, xml.",
+            "There is no adapter 'nowhere'. Give a folder, owner/name on the Hub, or one of: concise, golden, markdown, xml.",
         )
 
 

@@ -71,5 +71,5 @@ async def test_an_adapter_that_is_not_there_is_named() -> None:
         error = await failure(asyncio.ensure_future(chosen(editor, await action_for(editor, opened(editor)))))
         assert (error.code, error.message) == (
             -32803,
-            "There is no adapter 'nowhere'. Give a folder, or one of: concise, golden, markdown, xml.",
+            "There is no adapter 'nowhere'. Give a folder, owner/name on the Hub, or one of: concise, golden, markdown, xml.",
         )

@@ -180,7 +180,7 @@ def test_what_an_adapter_of_other_tools_writes_is_what_comes_out(base: Path, tmp
 def test_auto_takes_the_reference_for_what_cannot_be_compiled(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, kind: str, taken: bool
 ) -> None:
-    def compiled(bundle: Bundle) -> Path:
+    def compiled(bundle: Bundle, cache: Path) -> Path:
         raise BundleError("compiled after all")
 
     monkeypatch.setattr(loader, "compiled_folder", compiled)
