@@ -21,6 +21,7 @@ SPELLED = {
     "apache license 2.0": "Apache-2.0",
     "bsd": "BSD-3-Clause",
     "bsd license": "BSD-3-Clause",
+    "3-clause bsd license": "BSD-3-Clause",
     "bsd 3-clause license": "BSD-3-Clause",
     "isc license": "ISC",
     "isc license (iscl)": "ISC",
