@@ -7,7 +7,7 @@ PROMPTOPT_FAKE_DRAWS: write another persona at each draw.
 PROMPTOPT_FAKE_CRASH: fail in each rewrite as only a fault of the program would.
 
 The request `test/written` gives the number of pieces written until now, and until the network is idle; `test/document` the text of an
-open document.
+open document; `test/held` how many requests and notifications pygls still has in hand.
 """
 
 import os
@@ -117,6 +117,10 @@ def create() -> Session:
     def document(params: Any) -> str | None:
         found = session.document(params.uri)
         return found and found.source
+
+    @session.server.feature("test/held")
+    def held(*_: object) -> int:
+        return len(session.server.protocol._request_futures)
 
     return session
 

@@ -31,6 +31,20 @@ def test_a_server_whose_editor_is_gone_ends_with_1() -> None:
         assert process.wait(60) == 1
 
 
+def test_what_has_ended_is_not_held() -> None:
+    with started([*FAKE, "--stdio"]) as process:
+        initialized(process)
+        for number in range(50):
+            uri = f"file:///{number}.md"
+            opened = {"uri": uri, "languageId": "", "version": 1, "text": PROMPT}
+            send(process, method="textDocument/didOpen", params={"textDocument": opened})
+            send(process, method="textDocument/didClose", params={"textDocument": {"uri": uri}})
+        asked(process, 2)
+        answer_to(process, 2)
+        send(process, id=3, method="test/held", params=None)
+        assert answer_to(process, 3)["result"] <= 1
+
+
 def test_this_process_is_alive_and_an_ended_one_is_not() -> None:
     ended_one = subprocess.Popen([sys.executable, "-S", "-c", ""])
     ended_one.wait()

@@ -44,6 +44,13 @@ class Gate:
             return
         self._begun = self._begun or method == types.INITIALIZE
         self._handle(message)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Lets go of what has ended: pygls keeps the future of every notification, as if one could be cancelled by its id."""
+        futures = self._protocol._request_futures
+        for number in [number for number, future in futures.items() if future.done()]:
+            del futures[number]
 
     def _refusal(self, method: object) -> JsonRpcException | None:
         """Why a message of this method cannot be taken now; None when it can. Answers have no method and always can."""
