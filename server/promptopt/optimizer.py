@@ -154,12 +154,15 @@ class Optimizer:
         started = time.perf_counter()
         refused = [_refusal(prompt) for prompt in prompts]
         asked = [prompt for prompt, error in zip(prompts, refused, strict=True) if error is None]
-        with self._alone() as rewriter:
-            written = iter(rewriter.batch(asked, stop) if asked else [])
+        written = iter(self._written(asked, stop) if asked else [])
         seconds = time.perf_counter() - started
         for error in refused:
             found = error or next(written)
             yield _timed(found, seconds) if isinstance(found, Written) else found
+
+    def _written(self, prompts: Sequence[str], stop: threading.Event) -> list[Written | RewriteFailed | InvalidInput]:
+        with self._alone() as rewriter:
+            return rewriter.batch(prompts, stop)
 
     @contextmanager
     def _alone(self) -> Iterator[Rewriter]:

@@ -317,6 +317,13 @@ def test_a_batch_of_nothing_good_asks_the_network_nothing() -> None:
     assert engine.batches == []
 
 
+def test_a_batch_of_nothing_good_loads_no_network() -> None:
+    def unwanted(_: Settings) -> Model:
+        raise AssertionError("loaded")
+
+    assert outcomes(Optimizer(Settings(), unwanted), ["", " "]) == ["invalid_input", "invalid_input"]
+
+
 def test_an_empty_batch_is_empty() -> None:
     assert outcomes(fake_optimizer(), []) == []
 
