@@ -57,11 +57,11 @@ class Gate:
         if method in (None, types.EXIT):
             return None
         if self._session.ending:
-            return JsonRpcException("The session is shut down.", INVALID_REQUEST)
+            return JsonRpcException("The server is shut down.", INVALID_REQUEST)
         if self._begun and method == types.INITIALIZE:
-            return JsonRpcException("The session is initialized already.", INVALID_REQUEST)
+            return JsonRpcException("The server is initialized already.", INVALID_REQUEST)
         if not self._begun and method != types.INITIALIZE:
-            return JsonRpcException("The session is not initialized yet.", NOT_INITIALIZED)
+            return JsonRpcException("The server is not initialized yet.", NOT_INITIALIZED)
         return None
 
     def _answer(self, data: Mapping[str, Any], error: JsonRpcException, asks: bool) -> None:

@@ -43,7 +43,7 @@ _LOG = logging.getLogger(__name__)
 class Session:
     """What the server knows of its client, and the jobs it runs for it.
 
-    exit_status: with which the process should end; 1 when the client leaves without shutting the session down.
+    exit_status: with which the process should end; 1 when the client leaves without asking for a shutdown.
     """
 
     def __init__(self, server: LanguageServer, make: Make = Optimizer) -> None:
