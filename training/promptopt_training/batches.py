@@ -65,8 +65,9 @@ def padded(items: Sequence[list[Row]]) -> dict[str, Any]:
     rows = [row for item in items for row in item]
     sources = _padded([row["input_ids"] for row in rows], 0)
     labels = _padded([row["labels"] for row in rows], IGNORED)
-    given = labels.roll(1, dims=1).masked_fill(labels.roll(1, dims=1) == IGNORED, 0)
+    given = labels.roll(1, dims=1)
     given[:, 0] = 0
+    given[given == IGNORED] = 0
     return {"input_ids": sources, "attention_mask": (sources != 0).long(), "decoder_input_ids": given, "labels": labels}
 
 
