@@ -70,6 +70,17 @@ def test_a_new_phrase_is_the_mean_of_its_parts(tmp_path: Path) -> None:
     assert alike(model.shared.weight[-1].detach(), old.shared.weight[parts].mean(0).detach()) > 0.9
 
 
+def test_a_phrase_in_the_place_of_another_is_the_mean_of_its_parts_and_all_else_stays(tmp_path: Path) -> None:
+    old = T5ForConditionalGeneration.from_pretrained(base(tmp_path / "base"), dtype=torch.float32)
+    proto = model_format.ModelProto.FromString(SPIECE.read_bytes())
+    place = next(number for number, piece in enumerate(proto.pieces) if piece.type == piece.NORMAL and "▁" in piece.piece[1:])
+    proto.pieces[place].piece = "▁a▁maker▁of▁hippogriffs"
+    (tmp_path / "other.model").write_bytes(proto.SerializeToString())
+    rows = taken_up(tmp_path / "base", Vocabulary(tmp_path / "other.model"), beasts_apart, seed=0).shared.weight.detach()
+    assert [number for number in range(len(rows)) if not torch.equal(rows[number], old.shared.weight[number])] == [place]
+    assert alike(rows[place], old.shared.weight[Vocabulary(SPIECE).encode(" " + NEW[3])].detach().mean(0)) > 0.9
+
+
 def test_the_same_vocabulary_changes_nothing(tmp_path: Path) -> None:
     old = T5ForConditionalGeneration.from_pretrained(base(tmp_path / "base"), dtype=torch.float32)
     model = taken_up(tmp_path / "base", Vocabulary(SPIECE), beasts_apart, seed=0)
@@ -78,7 +89,7 @@ def test_the_same_vocabulary_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_vocabulary_of_other_pieces_is_refused(tmp_path: Path) -> None:
     model = model_format.ModelProto.FromString(SPIECE.read_bytes())
-    model.pieces[-1].piece = "▁unicorn"
+    model.pieces[400].piece = "▁unicorn"
     (tmp_path / "other.model").write_bytes(model.SerializeToString())
-    with pytest.raises(InvalidInput, match=r"does not begin with the .* pieces of the base in"):
+    with pytest.raises(InvalidInput, match=r"does not have the .* pieces of the base in"):
         taken_up(base(tmp_path / "base"), Vocabulary(tmp_path / "other.model"), beasts_apart, seed=0)

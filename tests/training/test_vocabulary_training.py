@@ -9,6 +9,7 @@ import pytest
 from fakes import mini_codec
 from hypothesis import given
 from hypothesis import strategies as st
+from sentencepiece import sentencepiece_model_pb2 as model_format
 
 from promptopt.codec import END, PAD, RARE, Codec
 from promptopt.errors import InvalidInput
@@ -27,6 +28,7 @@ from promptopt_training.vocabulary import (
     control_pieces,
     frame_pieces,
     read_words,
+    renewed,
     seed_pieces,
     spelled_lines,
     style_piece,
@@ -202,6 +204,40 @@ def test_learned_pieces_of_several_words_end_where_words_end() -> None:
     learned = spanning - set(frame_pieces()) - set(control_pieces())
     assert len(learned) > 50
     assert [piece for piece in learned if within_a_word(piece, texts)] == []
+
+
+def model_of(*pieces: tuple[str, float]) -> bytes:
+    """The small model with further pieces."""
+    model = model_format.ModelProto.FromString(small())
+    for piece, score in pieces:
+        model.pieces.add(piece=piece, score=score)
+    return bytes(model.SerializeToString())
+
+
+def test_a_renewed_vocabulary_has_other_phrases_in_the_places_of_those_that_went_and_keeps_all_else(tmp_path: Path) -> None:
+    known = saved(model_of(("▁zither", RARE), ("▁went▁out", -5.0), ("▁stays▁here", -6.0), ("▁went▁too", -7.0)), tmp_path)
+    chosen = model_of(("▁zither", -3.0), ("▁comes▁rarely", -9.0), ("▁stays▁here", -4.0), ("▁comes▁in", -8.0))
+    both = saved(renewed(model_of(("▁zither", RARE), ("▁went▁out", -5.0), ("▁stays▁here", -6.0), ("▁went▁too", -7.0)), chosen), tmp_path)
+    changed = {known.piece(index): both.piece(index) for index in range(len(known)) if known.piece(index) != both.piece(index)}
+    assert changed == {"▁went▁out": "▁comes▁in", "▁went▁too": "▁comes▁rarely"}
+    assert [both.score(both.id(piece)) for piece in ("▁stays▁here", "▁comes▁in", "▁zither")] == [-4.0, -8.0, RARE]
+    assert both.encode(" comes in") == [both.id("▁comes▁in")]
+
+
+def test_where_fewer_phrases_come_than_go_what_is_left_is_asked_for_by_no_text(tmp_path: Path) -> None:
+    both = saved(renewed(model_of(("▁went▁out", -5.0), ("▁went▁too", -7.0)), model_of(("▁comes▁in", -8.0))), tmp_path)
+    assert both.piece(len(both) - 1) == "▁went▁too"
+    assert len(both.encode(" went too")) > 1
+
+
+def test_the_command_renews_a_vocabulary_it_is_given(tmp_path: Path) -> None:
+    data, first, model = tmp_path / "pairs.jsonl", tmp_path / "first.model", tmp_path / "spiece.model"
+    write_pairs(pairs(), data)
+    first.write_bytes(model_of(("▁went▁out", -5.0)))
+    vocabulary_from_pairs(VocabularyOptions(data_path=data, output=model, size=SIZE, words=0, init=first), print)
+    before, after = Vocabulary(first), Vocabulary(model)
+    assert len(after) == len(before)
+    assert not after.has("▁went▁out")
 
 
 def test_words_are_read_one_at_a_time_with_the_space_before_them() -> None:

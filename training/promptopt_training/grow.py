@@ -1,10 +1,11 @@
-"""Takes up an older base with a vocabulary that has more pieces: what it learned stays, new words begin with a meaning.
+"""Takes up an older base with a vocabulary of more or other pieces: what it learned stays, new words begin with a meaning.
 
 The row of a new word is where a sentence embedding model sees it among the other words, so that a word the network never read lies beside
 those it knows; the row of a new phrase is the mean of its parts.
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,33 +27,39 @@ Rows = NDArray[np.float32]
 def taken_up(folder: Path, vocabulary: Vocabulary, embed: Embedder, seed: int) -> T5ForConditionalGeneration:
     """The base in `folder` in float32, with a row for every piece of `vocabulary`.
 
-    Raises InvalidInput unless its own pieces are the first ones of `vocabulary`, and BundleError when the base is not complete.
+    Raises InvalidInput unless `vocabulary` has its pieces at their places, but for phrases, and BundleError when the base is not complete.
     """
     check_files(folder, BASE_FILES)
     known = Vocabulary(folder / VOCABULARY)
-    if len(known) > len(vocabulary) or any(known.piece(index) != vocabulary.piece(index) for index in range(len(known))):
+    changed = [index for index in range(min(len(known), len(vocabulary))) if known.piece(index) != vocabulary.piece(index)]
+    if len(known) > len(vocabulary) or not all(_is_phrase(known.piece(index)) and _is_phrase(vocabulary.piece(index)) for index in changed):
         raise InvalidInput(
-            f"The vocabulary does not begin with the {len(known)} pieces of the base in {folder}.",
+            f"The vocabulary does not have the {len(known)} pieces of the base in {folder} at their places.",
             "Take the vocabulary of that base, or one that was made from it.",
         )
     model: T5ForConditionalGeneration = T5ForConditionalGeneration.from_pretrained(
         folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
     )
-    rows = model.shared.weight.detach().numpy()
-    if len(known) < len(vocabulary):
+    new = [*changed, *range(len(known), len(vocabulary))]
+    if new:
+        rows = model.shared.weight.detach().numpy().copy()
         model.resize_token_embeddings(len(vocabulary), mean_resizing=False)
-        added = new_rows(known, rows.copy(), vocabulary, embed, seed)
         with torch.no_grad():
-            model.shared.weight[len(known) :] = torch.from_numpy(added)
+            model.shared.weight[new] = torch.from_numpy(new_rows(new, known, rows, vocabulary, embed, seed))
     return model
 
 
-def new_rows(known: Vocabulary, rows: Rows, vocabulary: Vocabulary, embed: Embedder, seed: int) -> Rows:
-    """Rows for the pieces of `vocabulary` that `known` lacks, shape [pieces, width]; `rows` are those of `known`."""
-    meanings = word_meanings(vocabulary, embed, rows.shape[1])
-    noise = np.random.default_rng(seed).normal(scale=NOISE, size=(len(vocabulary) - len(known), rows.shape[1])).astype(np.float32)
+def _is_phrase(piece: str) -> bool:
+    return " " in piece[1:].replace("▁", " ") and "\n" not in piece
+
+
+def new_rows(new: Sequence[int], known: Vocabulary, rows: Rows, vocabulary: Vocabulary, embed: Embedder, seed: int) -> Rows:
+    """Rows for the `new` pieces of `vocabulary`, shape [pieces, width]; `rows` are those of the vocabulary `known`."""
+    words = any(index >= len(known) for index in new)
+    meanings = word_meanings(vocabulary, embed, rows.shape[1]) if words else {}
+    noise = np.random.default_rng(seed).normal(scale=NOISE, size=(len(new), rows.shape[1])).astype(np.float32)
     added = []
-    for index in range(len(known), len(vocabulary)):
+    for index in new:
         parts = known.encode(vocabulary.piece(index).replace("▁", " "))
         row = meanings.get(index, rows[parts].mean(axis=0))
         added.append(LENGTH * row / np.linalg.norm(row))

@@ -71,6 +71,7 @@ class VocabularyOptions:
     size: int = 12288
     words: int = 8192
     frequent: Path | None = None
+    init: Path | None = None
     pairs: int = 20_000
 
     HELP: ClassVar[Mapping[str, str]] = {
@@ -79,6 +80,7 @@ class VocabularyOptions:
         "size": "Number of pieces that are chosen for what rewrites spell.",
         "words": "Number of pieces beside these that are whole words of the prompts.",
         "frequent": "Words people use, one a line, the commonest first; for words that the prompts of the pairs seldom have.",
+        "init": "A SentencePiece model to go on from: its phrases make room for those of the pairs, all else keeps its id; give --words 0.",
         "pairs": "Choose the pieces from so many of the pairs; the words come from all.",
     }
 
@@ -109,7 +111,7 @@ class PretrainOptions:
         "vocabulary": "The SentencePiece model.",
         "output_dir": "Checkpoints, metrics, loss plot; the finished base is in base below it.",
         "max_steps": "Optimizer steps on whole pairs.",
-        "init": "A base to go on from instead of random weights; its pieces are the first ones of the vocabulary, its shape is kept.",
+        "init": "A base to go on from instead of random weights; the vocabulary is its own, a longer one, or has other phrases.",
         "meaning_steps": "Steps before, in which the encoder learns from a sentence embedding model; 0 leaves them out.",
         "reading_steps": "Steps between, on short lessons: beginning rewrites, copying prompts.",
         "batch_tokens": "Pieces in a batch, read and written, padding counted.",

@@ -17,7 +17,7 @@ from promptopt_training.batches import batches_by_tokens
 from promptopt_training.corpus import READ_LIMIT, Examples, encode_pretraining, reading_lessons, with_heads
 from promptopt_training.grow import taken_up
 from promptopt_training.labels import sentence_embedder
-from promptopt_training.meaning import Lessons, learn_meaning, vectors_of
+from promptopt_training.meaning import Lesson, Lessons, learn_meaning, subject_ends, vectors_of
 from promptopt_training.optimizer import MuonWithAdamW
 from promptopt_training.options import PretrainOptions
 from promptopt_training.processes import alone
@@ -92,7 +92,8 @@ def pretrain(options: PretrainOptions, log: Callable[[str], None] = print) -> Pa
         if options.meaning_steps:
             folder = options.output_dir / "meaning"
             lessons = meaning_lessons(options, vocabulary)
-            learn_meaning(model, lessons, folder, options.meaning_steps, options.learning_rate, WEIGHT_DECAY, options.seed)
+            pointers = [vocabulary.id(piece) for piece in TABLE.pointers]
+            learn_meaning(model, lessons, pointers, folder, options.meaning_steps, options.learning_rate, WEIGHT_DECAY, options.seed)
         heads, checks = (reading_lessons(part, vocabulary, options.seed) for part in (training, validation))
         run_stage(model, heads, checks, options, options.output_dir / "reading", options.reading_steps)
     run_stage(model, with_heads(training, vocabulary), validation, options, options.output_dir, options.max_steps)
@@ -100,12 +101,17 @@ def pretrain(options: PretrainOptions, log: Callable[[str], None] = print) -> Pa
 
 
 def meaning_lessons(options: PretrainOptions, vocabulary: Vocabulary) -> Lessons:
-    """Every prompt of the pairs once, as the network reads it, with the vector that the sentence embedding model gives it."""
-    pairs = read_pairs(options.data_path)
-    prompts = list(dict.fromkeys(pair.prompt for pair in pairs if pair.prompt != pair.rewrite))
+    """Every prompt of the pairs once, as the network reads it, with its kind of task, its subject and the vector of the embedding model."""
+    pairs = {pair.prompt: pair for pair in reversed(read_pairs(options.data_path)) if pair.prompt != pair.rewrite}
+    kinds = sorted({pair.entry for pair in pairs.values()})
     codec = Codec(vocabulary, TABLE, [vocabulary.id(REWRITE)])
-    vectors = vectors_of(prompts, sentence_embedder(), options.output_dir / "meaning.npy")
-    return Lessons([codec.encode_prompt(prompt, READ_LIMIT) for prompt in prompts], vectors, options.batch_tokens, options.seed)
+    vectors = vectors_of(list(pairs), sentence_embedder(), options.output_dir / "meaning.npy")
+    lessons = []
+    for pair, vector in zip(pairs.values(), vectors, strict=True):
+        source = codec.encode_prompt(pair.prompt, READ_LIMIT)
+        ends = subject_ends(codec, source, pair.prompt, pair.subject)
+        lessons.append(Lesson(source, vector.tolist(), kinds.index(pair.entry), ends))
+    return Lessons(lessons, options.batch_tokens, options.seed)
 
 
 def run_stage(

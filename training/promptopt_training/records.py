@@ -17,12 +17,17 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Pair:
-    """A prompt and the rewrite wanted for it; `style` and `entry` say where a composed pair comes from, `line` where a read one stands."""
+    """A prompt and the rewrite wanted for it.
+
+    style, entry, subject: of a composed pair the form, the kind of task, and what the prompt is about in its own words.
+    line: where a pair that was read stands in its file.
+    """
 
     prompt: str
     rewrite: str
     style: str = ""
     entry: str = ""
+    subject: str = ""
     line: int = field(default=0, compare=False, repr=False)
 
 
@@ -122,4 +127,5 @@ def _pair(row: Any, line: int) -> Pair:
             raise ValueError(f'"{key}" is missing, empty or not a string')
     if row["prompt"] not in row["rewrite"]:
         raise ValueError("the rewrite does not contain the prompt word for word")
-    return Pair(row["prompt"], row["rewrite"], str(row.get("style", "")), str(row.get("entry", "")), line)
+    style, entry, subject = (str(row.get(key, "")) for key in ("style", "entry", "subject"))
+    return Pair(row["prompt"], row["rewrite"], style, entry, subject, line)

@@ -7,6 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2 as model_format
@@ -25,6 +26,8 @@ MASKS = 24
 LONGEST_LINE = 1000
 PHRASE_WORDS, LONGEST_PIECE, LONGEST_PART = 7, 60, 12
 RAREST, SEEDS = 4, 600_000
+UNWANTED = -30.0
+"The score of a phrase that no line has any more."
 SPACE = "▁"
 REWRITE, DENOISE = "<rewrite>", "<denoise>"
 TABLE = Table(
@@ -191,6 +194,28 @@ def with_words(model: bytes, words: Iterable[str], count: int) -> bytes:
     return bytes(grown.SerializeToString())
 
 
+def renewed(model: bytes, chosen: bytes) -> bytes:
+    """A SentencePiece model with the phrases of another one, `chosen`, in the places of its own phrases that `chosen` lacks.
+
+    Everything else keeps its id, so that a base goes on from what it knows: pieces of one word, frames, pieces that no text can spell.
+    Phrases that find no place are the rarest; a place that is left keeps its phrase, which no text asks for.
+    """
+    known = model_format.ModelProto.FromString(model)  # type: ignore[attr-defined]
+    wanted = {piece.piece: piece.score for piece in model_format.ModelProto.FromString(chosen).pieces if is_phrase(piece)}  # type: ignore[attr-defined]
+    kept = {piece.piece for piece in known.pieces if piece.piece in wanted}
+    left = iter(sorted(wanted.keys() - kept, key=lambda phrase: (-wanted[phrase], phrase)))
+    for piece in known.pieces:
+        if piece.piece not in kept and is_phrase(piece):
+            piece.piece = next(left, piece.piece)
+        piece.score = wanted.get(piece.piece, UNWANTED if is_phrase(piece) else piece.score)
+    return bytes(known.SerializeToString())
+
+
+def is_phrase(piece: Any) -> bool:
+    """Whether a piece of a SentencePiece model is several words; frames, which are declared, are none."""
+    return piece.type == piece.NORMAL and SPACE in piece.piece[1:]
+
+
 def vocabulary_from_pairs(options: VocabularyOptions, log: Callable[[str], None]) -> None:
     """`promptopt-train vocabulary`: pieces for what the rewrites spell, and the words that the prompts are made of."""
     everything = read_pairs(options.data_path)
@@ -199,6 +224,8 @@ def vocabulary_from_pairs(options: VocabularyOptions, log: Callable[[str], None]
     words = list(read_words(pair.prompt for pair in pairs if pair.prompt != pair.rewrite))
     random.Random(0).shuffle(words)
     model = train_vocabulary(lines, words[: len(lines) // 2], options.size)
+    if options.init:
+        model = renewed(options.init.read_bytes(), model)
     frequent = options.frequent.read_text(encoding="utf-8").split() if options.frequent else []
     prompts = (pair.prompt for pair in everything if pair.prompt != pair.rewrite)
     grown = with_words(model, common_words(prompts, frequent), options.words)
