@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SOURCE = "source.json"
 PARTIAL = "partial-"
-COMPILER = 4
+COMPILER = 5
 SMALL = 100_000_000
 _LOG = logging.getLogger(__name__)
 
@@ -141,8 +141,17 @@ def _make(bundle: Bundle, folder: Path) -> None:
         _compile(bundle, partial)
         (partial / SOURCE).write_text(json.dumps({"adapter": str(bundle.adapter), "base": str(bundle.base)}), encoding="utf-8")
         _publish(partial, folder)
+        _clear_superseded(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _clear_superseded(folder: Path) -> None:
+    """Deletes what was made from the same two folders as `folder` was, when they held other weights or were compiled otherwise."""
+    source = read_json(folder / SOURCE)
+    for note in folder.parent.glob(f"*/{SOURCE}"):
+        if note.parent != folder and read_json(note) == source:
+            shutil.rmtree(note.parent, ignore_errors=True)
 
 
 def _discard(folder: Path) -> None:
