@@ -35,7 +35,8 @@ def prepare(shape: str, folder: Path, engines: Sequence[str]) -> None:
         with (folder / f"{quantization}.bin").open("wb") as file:
             write_model(ModelWriter(file, quantization), config, merged)  # type: ignore[arg-type]
     for kind in sorted({engine.split("-")[1] for engine in engines if engine.startswith("ctranslate2")}):
-        convert(config, merged, folder / f"ctranslate2-{kind}", None if kind == "float32" else kind)
+        own = {name: values.copy() for name, values in merged.items()}  # it quantizes in place
+        convert(config, own, folder / f"ctranslate2-{kind}", None if kind == "float32" else kind)
     if any(engine.startswith("onnxruntime") for engine in engines):
         export(config, merged, folder / "onnxruntime-float32")
         for bits in (8, 4):
