@@ -1,9 +1,11 @@
 """Greedy writing with our engine and with what else one could install: the same random weights, the same number of pieces.
 
-    python benchmarks/engine.py [--quick] [--shapes mini base] [--rounds 7] [--engines ours-int8 …]
+    python benchmarks/engine.py [--quick] [--shapes mini base] [--rounds 7] [--engines ours-int8 …] [--busy] [--plot engine.png]
 
-Each engine is a process of its own, at one thread and at two; the runs go round by round through all of them, so that whatever else the
-machine does falls on all alike. A ratio is the median over the rounds. Needs the `dev` extra. The last line is one JSON object.
+Each engine is a process of its own. It is tried at one thread and at two, and goes on with what was faster; then the runs go round by round
+through all engines, so that whatever else the machine does falls on all alike. A ratio is the median over the rounds. Where others need the
+processor, --busy keeps every engine on one thread and counts the processor time that it took. What the others are, and what to install for
+them: README.md. The last line is one JSON object.
 """
 
 import argparse
@@ -20,15 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import ctranslate2
-from ctranslate2_t5 import convert
-from engine_workers import COMMON, SHAPES, WORDS, make_weights
-from safetensors.numpy import save_file
+from engine_prepare import prepare
+from engine_weights import SHAPES, WORDS, weight_bytes
 
-from promptopt.engine.compiler import write_model
-from promptopt.engine.modelfile import ModelWriter
-
-OURS = ("ours-int8", "ours-float32", "ours-portable")
-TORCH = ("transformers-float32", "transformers-bfloat16")
+OURS = ("ours-int8", "ours-float16", "ours-portable")
+TORCH = ("transformers-float32", "transformers-unmerged", "transformers-bfloat16", "transformers-int8")
+ONNX = ("onnxruntime-float32", "onnxruntime-int8", "onnxruntime-int4")
+SHIPPED = {"mini": "ours-float16", "base": "ours-int8", "tiny": "ours-float16"}
 BATCH = 32
 
 
@@ -41,38 +41,25 @@ class Worker:
     process: subprocess.Popen[str]
     start: Mapping[str, float] = field(default_factory=dict)
     end: Mapping[str, float] = field(default_factory=dict)
+    pieces: Sequence[int] = ()
     whole: list[float] = field(default_factory=list)
     first: list[float] = field(default_factory=list)
     together: list[float] = field(default_factory=list)
 
-    def read(self) -> Mapping[str, float]:
+    def read(self) -> Mapping[str, Any]:
         assert self.process.stdout is not None
-        answer: Mapping[str, float] = json.loads(self.process.stdout.readline())
+        answer: Mapping[str, Any] = json.loads(self.process.stdout.readline())
         return answer
 
-    def ask(self, line: str) -> Mapping[str, float]:
+    def ask(self, line: str) -> Mapping[str, Any]:
         assert self.process.stdin is not None
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
         return self.read()
 
-
-def prepare(shape: str, folder: Path, engines: Sequence[str]) -> None:
-    """Writes the weights in the form that each of the engines reads."""
-    config = {**COMMON, **SHAPES[shape]}
-    weights = make_weights(config)
-    (folder / "config.json").write_text(json.dumps(config))
-    if any(engine in TORCH for engine in engines):
-        save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    for quantization in ("int8", "float32"):
-        with (folder / f"{quantization}.bin").open("wb") as file:
-            write_model(ModelWriter(file, quantization), config, weights)  # type: ignore[arg-type]
-    for engine in engines:
-        maker, kind = engine.split("-")
-        if maker == "ctranslate2" and kind != "bfloat16":
-            convert(config, weights, folder / engine, None if kind == "float32" else kind)
-    if "ctranslate2-bfloat16" in engines and "ctranslate2-float32" not in engines:
-        convert(config, weights, folder / "ctranslate2-float32", None)
+    def finish(self) -> None:
+        self.end = self.ask("")
+        self.process.wait()
 
 
 def start(engine: str, folder: Path, threads: int) -> Worker:
@@ -82,6 +69,20 @@ def start(engine: str, folder: Path, threads: int) -> Worker:
     worker = Worker(engine, threads, process)
     worker.start = worker.read()
     return worker
+
+
+def faster(engine: str, folder: Path, tokens: int, numbers: Sequence[int]) -> Worker:
+    """The engine at that number of threads at which it wrote sooner, the better of two tries; the others are ended."""
+    tried = [start(engine, folder, threads) for threads in numbers]
+    seconds = {}
+    for worker in tried:
+        worker.pieces = worker.ask(f"1 {tokens}")["first_row"]
+        if len(numbers) > 1:
+            seconds[worker.threads] = min(worker.ask(f"1 {tokens}")["seconds"] for _ in range(2))
+    chosen, *others = sorted(tried, key=lambda worker: seconds.get(worker.threads, 0))
+    for other in others:
+        other.finish()
+    return chosen
 
 
 def bandwidth(processes: int) -> float:
@@ -101,35 +102,29 @@ def bandwidth(processes: int) -> float:
     return sum(float(process.communicate()[0]) for process in running)
 
 
-def measure(shape: str, engines: Sequence[str], rounds: int, tokens: int) -> list[Worker]:
+def measure(shape: str, engines: Sequence[str], rounds: int, tokens: int, busy: bool) -> tuple[list[Worker], float]:
+    """The engines, and the bandwidth of as many processes as they may have threads, the best one of the rounds."""
+    numbers, clock = ((1,), "processor") if busy else ((1, 2), "seconds")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         prepare(shape, folder, engines)
-        workers = [start(engine, folder, threads) for engine in engines for threads in (1, 2)]
-        for worker in workers:
-            worker.ask(f"1 {min(tokens, 8)}")
+        workers = [faster(engine, folder, tokens, numbers) for engine in engines]
+        speeds = []
         for _ in range(rounds):
+            speeds.append(bandwidth(len(numbers)))
             for worker in workers:
-                worker.first.append(worker.ask("1 1")["seconds"])
-                worker.whole.append(worker.ask(f"1 {tokens}")["seconds"])
+                worker.first.append(worker.ask("1 1")[clock])
+                worker.whole.append(worker.ask(f"1 {tokens}")[clock])
+                if worker.engine == SHIPPED[shape]:
+                    worker.together.append(worker.ask(f"{BATCH} {tokens}")[clock])
         for worker in workers:
-            if worker.engine == "ours-int8":
-                worker.together = [worker.ask(f"{BATCH} {tokens}")["seconds"] for _ in range(min(3, rounds))]
-            worker.end = worker.ask("")
-            worker.process.wait()
-    return workers
+            worker.finish()
+    return workers, max(speeds)
 
 
-def best(workers: Sequence[Worker], engine: str) -> Worker:
-    return min((worker for worker in workers if worker.engine == engine), key=lambda worker: statistics.median(worker.whole))
-
-
-def weight_bytes(shape: str, engine: str) -> int:
-    """Bytes of weights that the decoder and its head read for one piece."""
-    numbers = SHAPES[shape]
-    d, inner, ff = numbers["d_model"], numbers["num_heads"] * numbers["d_kv"], numbers["d_ff"]
-    each = {"int8": 1, "bfloat16": 2, "int16": 2}.get(engine.split("-")[1].split("_")[0], 4)
-    return each * (numbers["num_decoder_layers"] * (6 * d * inner + 3 * d * ff) + d * numbers["vocab_size"])
+def same(pieces: Sequence[int], others: Sequence[int]) -> int:
+    """How many pieces are equal before the first that is not."""
+    return next((n for n, (one, other) in enumerate(zip(pieces, others, strict=True)) if one != other), len(pieces))
 
 
 def ratio(slower: Worker, faster: Worker) -> float:
@@ -137,7 +132,8 @@ def ratio(slower: Worker, faster: Worker) -> float:
     return round(statistics.median(one / other for one, other in zip(slower.whole, faster.whole, strict=True)), 2)
 
 
-def rows(shape: str, workers: Sequence[Worker], tokens: int, speeds: Mapping[int, float]) -> list[dict[str, Any]]:
+def rows(shape: str, workers: Sequence[Worker], tokens: int, speed: float) -> list[dict[str, Any]]:
+    reference = next((worker for worker in workers if worker.engine == TORCH[0]), workers[0])
     table = []
     for worker in workers:
         seconds = statistics.median(worker.whole)
@@ -147,59 +143,79 @@ def rows(shape: str, workers: Sequence[Worker], tokens: int, speeds: Mapping[int
                 "engine": worker.engine,
                 "threads": worker.threads,
                 "tokens_per_s": round(tokens / seconds, 1),
+                "share_of_limit": round(weight_bytes(shape, worker.engine) * tokens / seconds / speed, 3),
+                "same_pieces": same(worker.pieces, reference.pieces),
                 "first_token_s": round(statistics.median(worker.first), 4),
-                "share_of_limit": round(weight_bytes(shape, worker.engine) * tokens / seconds / speeds[2], 3),
                 **{key: round(value, 3) for key, value in {**worker.start, **worker.end}.items()},
             }
         )
     return table
 
 
-def ratios(shape: str, workers: Sequence[Worker], share: float) -> dict[str, float]:
-    engines = sorted({worker.engine for worker in workers})
-    own = best(workers, "ours-int8")
-    found: dict[str, float] = {}
-    others = [best(workers, engine) for engine in engines if engine not in OURS]
-    if "transformers-float32" in engines:
-        found[f"{shape}_vs_transformers"] = ratio(best(workers, "transformers-float32"), own)
-    if others:
-        found[f"{shape}_vs_best_other"] = min(ratio(other, own) for other in others)
-    rivals = [other for other in others if other.engine.startswith("ctranslate2")]
-    if rivals:
-        found[f"{shape}_vs_best_ctranslate2"] = min(ratio(rival, own) for rival in rivals)
-    batched = min((worker for worker in workers if worker.together), key=lambda worker: statistics.median(worker.together))
-    found[f"{shape}_batch_of_{BATCH}"] = round(BATCH * statistics.median(own.whole) / statistics.median(batched.together), 2)
-    found[f"{shape}_share_of_int8_limit"] = share
+def ratios(shape: str, workers: Sequence[Worker], tokens: int, speed: float) -> dict[str, float]:
+    """What the shipped form of this shape is held to; `best` is the fastest in the median."""
+    by_name = {worker.engine: worker for worker in workers}
+    own = by_name[SHIPPED[shape]]
+    batched = statistics.median(BATCH * one / together for one, together in zip(own.whole, own.together, strict=True))
+    found = {f"{shape}_batch_of_{BATCH}": round(batched, 2)}
+    if TORCH[0] in by_name:
+        found[f"{shape}_vs_transformers"] = ratio(by_name[TORCH[0]], own)
+    for name, makers in (("best_other", ("transformers", "ctranslate2", "onnxruntime")), ("best_ctranslate2", ("ctranslate2",))):
+        rivals = [worker for worker in workers if worker.engine.startswith(makers)]
+        if rivals:
+            found[f"{shape}_vs_{name}"] = ratio(min(rivals, key=lambda worker: statistics.median(worker.whole)), own)
+    seconds = statistics.median(by_name["ours-int8"].whole) if "ours-int8" in by_name else None
+    if seconds:
+        found[f"{shape}_share_of_int8_limit"] = round(weight_bytes(shape, "ours-int8") * tokens / seconds / speed, 3)
     return found
+
+
+def plot(table: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Pieces a second of every engine, a panel for each shape, with the share of what the memory could deliver."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    shapes = list(dict.fromkeys(row["shape"] for row in table))
+    figure, panels = pyplot.subplots(1, len(shapes), figsize=(6.5 * len(shapes), 5), squeeze=False)
+    for panel, shape in zip(panels[0], shapes, strict=True):
+        chosen = sorted((row for row in table if row["shape"] == shape), key=lambda row: row["tokens_per_s"])
+        bars = panel.barh([f"{row['engine']} ({row['threads']})" for row in chosen], [row["tokens_per_s"] for row in chosen])
+        labels = [f"{row['tokens_per_s']:.0f}, {row['share_of_limit']:.0%} of its limit" for row in chosen]
+        panel.bar_label(bars, labels, padding=3, fontsize=8)
+        panel.set(title=shape, xlabel="pieces a second (threads in brackets)", xlim=(0, 1.4 * chosen[-1]["tokens_per_s"]))
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    kinds = ("float32", "int8", *sorted(ctranslate2.get_supported_compute_types("cpu") & {"int16", "bfloat16", "int8_bfloat16"}))
-    everything = [*OURS, *TORCH, *(f"ctranslate2-{kind}" for kind in kinds)]
+    kinds = sorted(ctranslate2.get_supported_compute_types("cpu"))
+    everything = [*OURS, *TORCH, *(f"ctranslate2-{kind}" for kind in kinds), *ONNX]
     parser.add_argument("--quick", action="store_true", help="a tiny network, a few pieces: only that it runs")
+    parser.add_argument("--busy", action="store_true", help="one thread and processor time: for a machine with other work")
     parser.add_argument("--shapes", nargs="+", choices=sorted(SHAPES), default=["mini", "base"])
     parser.add_argument("--engines", nargs="+", choices=everything, default=everything)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--tokens", type=int, default=100)
+    parser.add_argument("--plot", type=Path, help="where to write a picture of the table")
     asked = parser.parse_args()
     shapes, rounds, tokens = (["tiny"], 2, 8) if asked.quick else (asked.shapes, asked.rounds, asked.tokens)
-    speeds = {processes: bandwidth(processes) for processes in (1, 2)}
     print(f"{WORDS} pieces read, {tokens} written, {rounds} rounds")
-    print(f"memory: {speeds[1] / 1e9:.1f} GB/s by one process, {speeds[2] / 1e9:.1f} GB/s by two")
     table: list[dict[str, Any]] = []
     found: dict[str, float] = {}
     for shape in shapes:
-        workers = measure(shape, asked.engines, rounds, tokens)
-        lines = rows(shape, workers, tokens, speeds)
-        own = best(workers, "ours-int8")
-        share = next(line["share_of_limit"] for line in lines if (line["engine"], line["threads"]) == (own.engine, own.threads))
-        found.update(ratios(shape, workers, share))
-        table += lines
+        workers, speed = measure(shape, asked.engines, rounds, tokens, asked.busy)
+        print(f"{shape}: the memory delivers {speed / 1e9:.1f} GB/s")
+        found.update(ratios(shape, workers, tokens, speed))
+        table += rows(shape, workers, tokens, speed)
     keys = list(table[0])
-    for line in [keys, *([str(row[key]) for key in keys] for row in table)]:
+    for line in [keys, ["---"] * len(keys), *([str(row[key]) for key in keys] for row in table)]:
         print("| " + " | ".join(line) + " |")
-    print(json.dumps({"rows": table, "ratios": found, "bandwidth": speeds}))
+    if asked.plot:
+        plot(table, asked.plot)
+    print(json.dumps({"rows": table, "ratios": found}))
 
 
 if __name__ == "__main__":

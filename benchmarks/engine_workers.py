@@ -10,70 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from engine_weights import sources
 
-WORDS = 32
-Run = Callable[[int, int], None]
+Ids = list[list[int]]
+Run = Callable[[int, int], Ids]
 Made = tuple[float, Run, Path]
-
-SHAPES: Mapping[str, dict[str, Any]] = {
-    "mini": {"d_model": 256, "d_kv": 32, "num_heads": 8, "d_ff": 768, "num_layers": 6, "num_decoder_layers": 2, "vocab_size": 12288},
-    "base": {"d_model": 768, "d_kv": 64, "num_heads": 12, "d_ff": 2048, "num_layers": 12, "num_decoder_layers": 12, "vocab_size": 32128},
-    "tiny": {"d_model": 64, "d_kv": 16, "num_heads": 4, "d_ff": 128, "num_layers": 2, "num_decoder_layers": 2, "vocab_size": 2048},
-}
-COMMON = {
-    "architectures": ["T5ForConditionalGeneration"],
-    "model_type": "t5",
-    "feed_forward_proj": "gated-gelu",
-    "relative_attention_num_buckets": 32,
-    "relative_attention_max_distance": 128,
-    "layer_norm_epsilon": 1e-6,
-    "tie_word_embeddings": True,
-    "decoder_start_token_id": 0,
-    "pad_token_id": 0,
-    "eos_token_id": 1,
-}
-
-
-def make_weights(shape: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Random weights of a size at which nothing explodes. The end is never likeliest, so all engines write equally many pieces."""
-    draw = np.random.default_rng(1)
-    d, inner, ff = shape["d_model"], shape["num_heads"] * shape["d_kv"], shape["d_ff"]
-    weights: dict[str, np.ndarray] = {}
-
-    def add(name: str, rows: int, columns: int, deviation: float) -> None:
-        weights[f"{name}.weight"] = deviation * draw.standard_normal((rows, columns), np.float32)
-
-    def norm(name: str) -> None:
-        weights[f"{name}.weight"] = np.ones(d, np.float32)
-
-    add("shared", shape["vocab_size"], d, 1.0)
-    weights["shared.weight"][1] = 0
-    for stack, layers in (("encoder", shape["num_layers"]), ("decoder", shape["num_decoder_layers"])):
-        add(f"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias", 32, shape["num_heads"], 0.5)
-        norm(f"{stack}.final_layer_norm")
-        for layer in range(layers):
-            block = f"{stack}.block.{layer}.layer"
-            for number, kind in enumerate(("SelfAttention", "EncDecAttention")[: 1 + (stack == "decoder")]):
-                norm(f"{block}.{number}.layer_norm")
-                add(f"{block}.{number}.{kind}.q", inner, d, (d * shape["d_kv"]) ** -0.5)
-                for letter in "kv":
-                    add(f"{block}.{number}.{kind}.{letter}", inner, d, d**-0.5)
-                add(f"{block}.{number}.{kind}.o", d, inner, inner**-0.5)
-            last = f"{block}.{2 if stack == 'decoder' else 1}"
-            norm(f"{last}.layer_norm")
-            for name in ("wi_0", "wi_1"):
-                add(f"{last}.DenseReluDense.{name}", ff, d, d**-0.5)
-            add(f"{last}.DenseReluDense.wo", d, ff, ff**-0.5)
-    return weights
-
-
-def sources(count: int, vocabulary: int) -> list[list[int]]:
-    """The same prompts for every engine."""
-    draw = np.random.default_rng(2)
-    return [[*map(int, draw.integers(3, vocabulary, WORDS - 1)), 1] for _ in range(count)]
 
 
 def ours(kind: str, folder: Path, threads: int) -> Made:
@@ -83,14 +25,14 @@ def ours(kind: str, folder: Path, threads: int) -> Made:
     from promptopt.engine.protocol import Decoding
 
     imported = time.perf_counter()
-    path = folder / f"{'float32' if kind == 'portable' else kind}.bin"
+    path = folder / ("int8.bin" if kind == "int8" else "float32.bin")
     model = ModelFile(path)
     engine = PortableEngine(model) if kind == "portable" else CompiledEngine(model, threads)
     never = threading.Event()
 
-    def run(count: int, tokens: int) -> None:
+    def run(count: int, tokens: int) -> Ids:
         written = engine.batch(sources(count, model.shape.vocabulary), Decoding(tokens), never)
-        assert [len(row) for row in written] == [tokens] * count
+        return [[token.id for token in row] for row in written]
 
     return imported, run, path
 
@@ -99,38 +41,66 @@ def ctranslate2(kind: str, folder: Path, threads: int) -> Made:
     import ctranslate2
 
     imported = time.perf_counter()
-    path = folder / f"ctranslate2-{'float32' if kind in ('float32', 'bfloat16') else kind}"
+    path = folder / f"ctranslate2-{'float32' if kind == 'bfloat16' else kind}"
     translator = ctranslate2.Translator(str(path), compute_type=kind, inter_threads=1, intra_threads=threads)
     vocabulary = json.loads((folder / "config.json").read_text())["vocab_size"]
-    names = ["<pad>", "</s>", "<unk>"]
+    names = ["<pad>", "</s>", "<unk>", *(f"<{number}>" for number in range(3, vocabulary))]
+    ids = {name: number for number, name in enumerate(names)}
 
-    def run(count: int, tokens: int) -> None:
-        pieces = [[names[index] if index < 3 else f"<{index}>" for index in source] for source in sources(count, vocabulary)]
+    def run(count: int, tokens: int) -> Ids:
+        pieces = [[names[index] for index in source] for source in sources(count, vocabulary)]
         written = translator.translate_batch(pieces, beam_size=1, max_decoding_length=tokens, min_decoding_length=tokens)
-        assert [len(row.hypotheses[0]) for row in written] == [tokens] * count
+        return [[ids[name] for name in row.hypotheses[0]] for row in written]
 
     return imported, run, path
 
 
 def transformers(kind: str, folder: Path, threads: int) -> Made:
+    """float32 merged, the same with its adapter unmerged, bfloat16, and torch's dynamic int8."""
     import torch
     import transformers
+
+    if kind == "unmerged":
+        import peft
 
     imported = time.perf_counter()
     torch.set_num_threads(threads)
     transformers.utils.logging.disable_progress_bar()
-    model = transformers.T5ForConditionalGeneration.from_pretrained(folder, dtype=getattr(torch, kind)).eval()
+    path = folder / ("unmerged" if kind == "unmerged" else "merged")
+    dtype = torch.bfloat16 if kind == "bfloat16" else torch.float32
+    model = transformers.T5ForConditionalGeneration.from_pretrained(path, dtype=dtype).eval()
+    vocabulary = model.config.vocab_size
+    if kind == "unmerged":
+        model = peft.PeftModel.from_pretrained(model, str(path / "adapter")).eval()
+    if kind == "int8":
+        model = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
 
-    def run(count: int, tokens: int) -> None:
-        asked = torch.tensor(sources(count, model.config.vocab_size))
+    def run(count: int, tokens: int) -> Ids:
+        asked = torch.tensor(sources(count, vocabulary))
         with torch.inference_mode():
-            written = model.generate(asked, max_new_tokens=tokens, min_new_tokens=tokens, do_sample=False, num_beams=1)
-        assert written.shape == (count, tokens + 1)
+            written = model.generate(input_ids=asked, max_new_tokens=tokens, min_new_tokens=tokens, do_sample=False, num_beams=1)
+        ids: Ids = written[:, 1:].tolist()
+        return ids
 
-    return imported, run, folder / "model.safetensors"
+    return imported, run, path
 
 
-ENGINES: Mapping[str, Callable[[str, Path, int], Made]] = {"ours": ours, "ctranslate2": ctranslate2, "transformers": transformers}
+def onnxruntime(kind: str, folder: Path, threads: int) -> Made:
+    from onnx_greedy import Writer
+
+    imported = time.perf_counter()
+    config = json.loads((folder / "config.json").read_text())
+    path = folder / f"onnxruntime-{kind}"
+    writer = Writer(path, config, threads)
+    return imported, lambda count, tokens: writer.write(sources(count, config["vocab_size"]), tokens).tolist(), path
+
+
+ENGINES: Mapping[str, Callable[[str, Path, int], Made]] = {
+    "ours": ours,
+    "ctranslate2": ctranslate2,
+    "transformers": transformers,
+    "onnxruntime": onnxruntime,
+}
 
 
 def memory(entry: str) -> float:
@@ -142,7 +112,7 @@ def memory(entry: str) -> float:
 
 
 def size(path: Path) -> int:
-    return sum(file.stat().st_size for file in path.rglob("*")) if path.is_dir() else path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
 
 
 def main() -> None:
@@ -158,9 +128,11 @@ def main() -> None:
         if not line.strip():
             break
         count, tokens = map(int, line.split())
-        started = time.perf_counter()
-        run(count, tokens)
-        print(json.dumps({"seconds": time.perf_counter() - started}), flush=True)
+        started, worked = time.perf_counter(), time.process_time()
+        written = run(count, tokens)
+        seconds, processor = time.perf_counter() - started, time.process_time() - worked
+        assert [len(row) for row in written] == [tokens] * count
+        print(json.dumps({"seconds": seconds, "processor": processor, "first_row": written[0]}), flush=True)
     print(json.dumps({"peak_mb": memory("VmHWM"), "resident_mb": memory("VmRSS")}), flush=True)
 
 

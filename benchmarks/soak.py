@@ -40,7 +40,7 @@ class Server:
 
     def __init__(self, command: list[str], **environment: str) -> None:
         paths = os.pathsep.join(str(ROOT / name) for name in ("server", "training", "tests"))
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": paths, **environment}
         )
         self._number = 0
@@ -49,10 +49,10 @@ class Server:
 
     def send(self, **message: Any) -> None:
         """Sends a message."""
-        assert self._process.stdin is not None
+        assert self.process.stdin is not None
         body = json.dumps({"jsonrpc": "2.0", **message}).encode()
-        self._process.stdin.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
-        self._process.stdin.flush()
+        self.process.stdin.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        self.process.stdin.flush()
 
     def ask(self, method: str, params: Any) -> int:
         """Sends a request and returns its number."""
@@ -62,15 +62,15 @@ class Server:
 
     def answer(self, number: int) -> tuple[dict[str, Any], str]:
         """The answer to a request, and the text of the edit that came ahead of it."""
-        assert self._process.stdout is not None
+        assert self.process.stdout is not None
         text = ""
         while True:
             length = 0
-            while (line := self._process.stdout.readline()) != b"\r\n":
+            while (line := self.process.stdout.readline()) != b"\r\n":
                 if not line:
                     raise RuntimeError("the server has ended")
                 length = int(line.split(b":")[1]) if line.startswith(b"Content-Length") else length
-            message = json.loads(self._process.stdout.read(length))
+            message = json.loads(self.process.stdout.read(length))
             if message.get("method") == "workspace/applyEdit":
                 text = message["params"]["edit"]["changes"][URI][0]["newText"]
                 self.send(id=message["id"], result={"applied": True})
@@ -89,7 +89,7 @@ class Server:
 
     def sample(self, done: int) -> Sample:
         """What the process holds now."""
-        home = Path("/proc") / str(self._process.pid)
+        home = Path("/proc") / str(self.process.pid)
         status = dict(line.split(":", 1) for line in (home / "status").read_text().splitlines())
         return Sample(done, int(status["VmRSS"].split()[0]) / 1024, len(list((home / "fd").iterdir())), int(status["Threads"]))
 
@@ -97,7 +97,7 @@ class Server:
         """The status with which it ends when told to."""
         self.request("shutdown", None)
         self.send(method="exit")
-        return self._process.wait(60)
+        return self.process.wait(60)
 
 
 def soak(server: Server, rewrites: int, cancels: int) -> tuple[list[Sample], list[float], Counter[str]]:

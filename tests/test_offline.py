@@ -79,6 +79,8 @@ def test_no_command_opens_a_socket_and_none_leaves_the_prompt_behind(tmp_path: P
         ("optimize", "--json", "-n", "2", ZEBRA): 0,
         ("optimize", "--batch", "in.jsonl", "--output", "out.jsonl"): 0,
         ("optimize", "--adapter", "owner/name", "--offline", ZEBRA): 3,
+        ("compile",): 0,
+        ("compile", "--adapter", "owner/name", "--offline"): 3,
         ("adapters", "list", "--json"): 0,
         ("adapters", "path", "golden"): 0,
         ("adapters", "path", "owner/name"): 3,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from promptopt import __version__
-from promptopt.commands import adapters, doctor, mcp, serve
+from promptopt.commands import adapters, compile, doctor, mcp, serve
 from promptopt.commands.options import add_command, add_model_options, model_settings
 from promptopt.errors import Cancelled, InvalidInput, PromptoptError
 from promptopt.files import read_text
@@ -54,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     add_model_options(optimize)
     optimize.set_defaults(run=run_optimize)
     adapters.add(commands)
+    compile.add(commands)
     doctor.add(commands)
     serve.add(commands)
     mcp.add(commands)

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tiny_models import PROMPTS, SIZE, compiled, greedy, ids, model_file, reference, sources, tiny_adapter, tiny_base
 
-from promptopt.bundle import Bundle, open_bundle
+from promptopt.bundle import WEIGHTS, Bundle, open_bundle
 from promptopt.codec import END
 from promptopt.engine._native import kernel_names
-from promptopt.engine.compiled import CompiledEngine, default_threads, least_vectors
+from promptopt.engine.compiled import CompiledEngine, default_threads
 from promptopt.engine.protocol import Decoding
 from promptopt.errors import BundleError
 
@@ -148,19 +149,37 @@ def test_a_source_that_is_none_is_refused(engine: CompiledEngine, source: list[i
         list(engine.stream(source, Decoding(3), RUNNING))
 
 
-@pytest.mark.parametrize(("size", "vectors"), [(10_000_000, 8), (59_999_999, 8), (250_000_000, 1)])
-def test_a_small_network_shares_only_much_work(size: int, vectors: int) -> None:
-    assert least_vectors(size) == vectors
+@pytest.mark.parametrize(("size", "threads"), [(10_000_000, 2), (59_999_999, 2), (250_000_000, 4)])
+def test_a_small_network_runs_on_two_threads_at_most(size: int, threads: int) -> None:
+    assert default_threads(size) == min(threads, os.cpu_count() or 1)
 
 
-@pytest.mark.parametrize(("size", "threads"), [(10_000_000, 1), (59_999_999, 1), (250_000_000, min(4, os.cpu_count() or 1))])
-def test_a_small_network_runs_on_one_thread(size: int, threads: int) -> None:
-    assert default_threads(size) == threads
-
-
-@pytest.mark.parametrize(("asked", "shown"), [(0, "threads 1"), (2, "threads 2")])
+@pytest.mark.parametrize(("asked", "shown"), [(0, f"threads {min(2, os.cpu_count() or 1)}"), (3, "threads 3")])
 def test_the_threads_are_those_asked_for(tied: Bundle, tmp_path: Path, asked: int, shown: str) -> None:
     assert compiled(tied, tmp_path, threads=asked).name.split(", ") == ["promptopt native", "float32", kernel_names()[0], shown]
+
+
+def test_a_base_in_half_precision_is_kept_in_it_but_for_what_the_adapter_changes(tmp_path: Path) -> None:
+    base = tiny_base(tmp_path / "base")
+    save_file({name: tensor.half() for name, tensor in load_file(base / WEIGHTS).items()}, base / WEIGHTS, {"format": "pt"})
+    bundle = open_bundle("tiny", tiny_adapter(tmp_path / "adapter", base), base)
+    tensors = model_file(bundle, tmp_path / "model", "float32").tensors
+    kinds = {name: tensor.kind for name, tensor in tensors.items() if tensor.kind != "table"}
+    assert {name for name, kind in kinds.items() if kind == "float32"} == {name for name in kinds if name.endswith((".qkv", ".q", ".kv"))}
+    network = reference(base, bundle.adapter).float()
+    engine = compiled(bundle, tmp_path / "model")
+    for source in sources(bundle):
+        written = list(engine.stream(source, Decoding(LIMIT), RUNNING))
+        expected = greedy(network, source, LIMIT)
+        assert ids(written) == [piece for piece, _ in expected]
+        assert [token.log_prob for token in written] == pytest.approx([log_prob for _, log_prob in expected], abs=1e-4)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_threads_change_nothing_of_what_is_written(tied: Bundle, tmp_path: Path, threads: int) -> None:
+    asked = sources(tied) * 4
+    alone, shared = (compiled(tied, tmp_path / "model", threads=number).batch(asked, Decoding(LIMIT), RUNNING) for number in (1, threads))
+    assert shared == alone
 
 
 def test_a_network_that_does_not_fit_its_shape_is_refused(tied: Bundle, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptopt.engine._native import kernel_names, multiply
-from promptopt.engine.modelfile import ModelWriter, Tensor, quantized
+from promptopt.engine.modelfile import ModelWriter, Tensor, fits_float16, quantized
 
 KERNELS = kernel_names()
 SIZES = st.tuples(st.integers(1, 140), st.integers(1, 90), st.integers(1, 8))
@@ -24,7 +24,8 @@ def product(weights: np.ndarray, vectors: np.ndarray, quantization: str, kernels
     start = -aligned.ctypes.data % 64
     memory = aligned[start : start + len(file.getvalue())]
     memory[:] = np.frombuffer(file.getvalue(), np.uint8)
-    tensor = Tensor("int8" if quantization == "int8" else "float32", rows, columns, 64)
+    exact = "float16" if fits_float16(weights) else "float32"
+    tensor = Tensor("int8" if quantization == "int8" else exact, rows, columns, 64)
     found = multiply(memory, {"w": astuple(tensor)}, "w", rows, columns, np.ascontiguousarray(vectors, np.float32), kernels)
     return np.frombuffer(found, np.float32).reshape(len(vectors), -1)
 
@@ -73,6 +74,35 @@ def test_float32_products_are_those_of_numpy(kernels: str, sizes: tuple[int, int
     draw = np.random.default_rng(seed)
     weights, vectors = draw.normal(size=(rows, columns)).astype(np.float32), draw.normal(size=(count, columns)).astype(np.float32)
     np.testing.assert_allclose(product(weights, vectors, "float32", kernels)[:, :rows], vectors @ weights.T, atol=3e-5)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@settings(max_examples=40)
+@given(SIZES, st.integers(0, 2**32), st.sampled_from([1e-7, 1e-4, 1.0, 1e4]))
+def test_float16_products_are_those_of_numpy(kernels: str, sizes: tuple[int, int, int], seed: int, scale: float) -> None:
+    rows, columns, count = sizes
+    draw = np.random.default_rng(seed)
+    weights = (scale * draw.uniform(-1, 1, size=(rows, columns))).astype(np.float16).astype(np.float32)
+    vectors = draw.normal(size=(count, columns)).astype(np.float32)
+    assert fits_float16(weights)
+    np.testing.assert_allclose(product(weights, vectors, "float32", kernels)[:, :rows], vectors @ weights.T, atol=3e-5 * scale, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_every_float16_is_widened_as_numpy_does(kernels: str) -> None:
+    weights = np.arange(2**16, dtype=np.uint16).view(np.float16).astype(np.float32)
+    weights = np.where(np.isfinite(weights), weights, 0)[:, None]
+    found = product(weights, np.ones((1, 1), np.float32), "float32", kernels)[0]
+    assert found.tolist() == weights[:, 0].tolist()
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("quantization", ["float32", "int8"])
+def test_a_vector_has_the_same_products_alone_and_among_others(kernels: str, quantization: str) -> None:
+    draw = np.random.default_rng(0)
+    weights, vectors = (draw.normal(size=(rows, 37)).astype(np.float16).astype(np.float32) for rows in (130, 7))
+    together = product(weights, vectors, quantization, kernels)
+    assert together.tolist() == [product(weights, vector[None], quantization, kernels)[0].tolist() for vector in vectors]
 
 
 def test_there_are_kernels_for_every_processor() -> None:

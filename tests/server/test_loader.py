@@ -67,14 +67,28 @@ def test_what_was_compiled_from_a_folder_is_forgotten_with_it(own: Bundle, tmp_p
     assert forget([compiled_folder(own, tmp_path), own.base], tmp_path) == [folder]
 
 
-def test_a_changed_adapter_is_compiled_anew_beside_the_old(own: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def double_weights(bundle: Bundle) -> None:
+    tensors = load_file(bundle.adapter / "adapter_model.safetensors")
+    save_file({name: 2 * tensor for name, tensor in tensors.items()}, bundle.adapter / "adapter_model.safetensors")
+
+
+def test_a_changed_adapter_is_compiled_anew_and_the_old_form_goes(own: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = watch_compilations(monkeypatch)
     first = compiled_folder(own, tmp_path / "cache")
-    tensors = load_file(own.adapter / "adapter_model.safetensors")
-    save_file({name: 2 * tensor for name, tensor in tensors.items()}, own.adapter / "adapter_model.safetensors")
+    before = (first / "model.bin").read_bytes()
+    double_weights(own)
     second = compiled_folder(own, tmp_path / "cache")
     assert made == [first.name, second.name]
-    assert (first / "model.bin").read_bytes() != (second / "model.bin").read_bytes()
+    assert (second / "model.bin").read_bytes() != before
+    assert [path.name for path in (tmp_path / "cache" / "compiled").iterdir()] == [second.name]
+
+
+def test_the_form_of_another_adapter_stays(own: Bundle, tied: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = watch_compilations(monkeypatch)
+    double_weights(own)
+    folders = {compiled_folder(bundle, tmp_path / "cache") for bundle in (own, tied)}
+    assert set((tmp_path / "cache" / "compiled").iterdir()) == folders
+    assert len(made) == 2
 
 
 def edit_weights(bundle: Bundle) -> Bundle:

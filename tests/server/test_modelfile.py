@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptopt.engine.modelfile import ModelFile, ModelWriter, Shape, quantized
+from promptopt.engine.modelfile import ModelFile, ModelWriter, Shape, fits_float16, quantized
 from promptopt.errors import BundleError, DamagedModel
 
 SHAPE = Shape(
@@ -50,6 +50,30 @@ def test_float32_comes_back_as_it_was(tmp_path: Path, rows: int, columns: int) -
     assert model.quantization == "float32"
     assert model.read("embedding").tolist() == values.tolist()
     assert model.read("norm").tolist() == [values[:, 0].tolist()]
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (64, 4), (65, 7), (130, 32)])
+def test_what_float16_holds_exactly_takes_half_the_bytes(tmp_path: Path, rows: int, columns: int) -> None:
+    values = matrix(rows, columns).astype(np.float16).astype(np.float32)
+    model = ModelFile(saved(tmp_path / "model.bin", "float32", values))
+    assert (model.quantization, model.tensors["embedding"].size) == ("float16", 2 * -(-rows // 64) * 64 * columns)
+    assert model.read("embedding").dtype == np.float32
+    assert model.read("embedding").tolist() == values.tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "fits"),
+    [
+        ([0.0, -0.0, 1.5, 65504.0, 2.0**-24], True),
+        ([1.0, 1.0 + 2.0**-11], False),
+        ([65536.0], False),
+        ([2.0**-25], False),
+        ([np.inf], False),
+        ([np.nan], False),
+    ],
+)
+def test_float16_is_taken_only_where_it_loses_nothing(values: list[float], fits: bool) -> None:
+    assert fits_float16(np.array([values], np.float32)) is fits
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (64, 4), (65, 7), (130, 32)])
@@ -99,7 +123,7 @@ DAMAGE = {
     "longer": (lambda data: data + b"x", "it should have"),
     "header": (lambda data: bits(data, len(data) - 5), "its header is damaged"),
     "unfinished": (lambda data: bytes(64) + data[64:], "it is no compiled model"),
-    "older": (lambda data: data[:8] + b"\x01" + data[9:], "it is of version 1, this program reads version 2"),
+    "older": (lambda data: data[:8] + b"\x01" + data[9:], "it is of version 1, this program reads version 3"),
     "weights": (lambda data: bits(data, 64), "its weights are damaged"),
     "padding": (lambda data: bits(data, 63), "its weights are damaged"),
 }

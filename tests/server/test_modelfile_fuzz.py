@@ -127,7 +127,7 @@ def test_a_header_that_lies_is_refused_or_does_no_harm(tmp_path: Path, whole: Pa
         name = data.draw(st.sampled_from(sorted(header["tensors"])))
         entry = header["tensors"][name]
         if data.draw(st.booleans()):
-            entry[data.draw(st.integers(0, 3))] = data.draw(VALUES | st.sampled_from(["int8", "float32", "table", 0, -64, 64]))
+            entry[data.draw(st.integers(0, 3))] = data.draw(VALUES | st.sampled_from(["int8", "float16", "float32", "table", 0, -64, 64]))
         else:
             header["tensors"][name] = data.draw(VALUES)
     (tmp_path / "model.bin").write_bytes(with_header(content, json.dumps(header).encode()))

@@ -14,13 +14,18 @@ def add_command(
     )
 
 
-def add_model_options(command: argparse.ArgumentParser) -> None:
-    """Adds the options that `model_settings` reads."""
+def add_adapter_options(command: argparse.ArgumentParser) -> None:
+    """Adds the options that say which adapter, and whether it may be fetched."""
     command.add_argument(
         "--adapter_path", "--adapter-path", "--adapter", dest="adapter", default=Settings().adapter, metavar="ADAPTER",
         help="built-in adapter, adapter folder, or owner/name on the Hub (default: %(default)s)",
     )  # fmt: skip
     command.add_argument("--offline", action="store_true", help="open no socket: what is not on this machine is missing")
+
+
+def add_model_options(command: argparse.ArgumentParser) -> None:
+    """Adds the options that `model_settings` reads."""
+    add_adapter_options(command)
     command.add_argument(
         "--engine",
         choices=ENGINES,

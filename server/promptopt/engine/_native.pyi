@@ -9,7 +9,6 @@ class Network:
         shape: tuple[int, int, int, int, int, int, int, int, int, bool, float, int],
         tensors: Mapping[str, tuple[str, int, int, int]],
         threads: int,
-        least: int,
         kernels: str,
         /,
     ) -> Network: ...

@@ -12,17 +12,15 @@ from promptopt.engine.protocol import Decoding, Token
 from promptopt.engine.rules import Rules
 
 _SMALL = 60_000_000
-_ENOUGH = 4
-_MANY = 8
 
 
 class CompiledEngine:
     """Runs a compiled model. Several calls at a time take turns, piece by piece."""
 
     def __init__(self, model: ModelFile, threads: int = 0, kernels: str = "") -> None:
-        """`threads` 0 takes one for a small network and up to four for a large one; `kernels` "" the best ones.
+        """`threads` 0 takes up to two for a small network and up to four for a large one; `kernels` "" the best ones.
 
-        A small network uses further threads only for many positions at once: for a prompt or for a batch.
+        What is too little to be worth waking a thread is done by one: in a small network most of it, unless it is many positions at once.
 
         Raises DamagedModel when the model does not fit its own shape.
         """
@@ -35,7 +33,7 @@ class CompiledEngine:
         )
         tensors = {name: astuple(tensor) for name, tensor in model.tensors.items()}
         try:
-            self._network = _native.Network(model.memory, numbers, tensors, self._threads, least_vectors(len(model.memory)), kernels)
+            self._network = _native.Network(model.memory, numbers, tensors, self._threads, kernels)
         except ValueError as error:
             raise damaged(model.path, str(error)) from error
 
@@ -70,13 +68,8 @@ class CompiledEngine:
 
 
 def default_threads(size: int) -> int:
-    """Threads for a model of `size` bytes: a large one is read from memory, which a few threads do as fast as many.
+    """Threads for a model of `size` bytes: weights are read from memory, which a few threads do as fast as many.
 
-    A small one gets one: on a busy machine a second thread that is not scheduled costs more than it ever saves.
+    A small one has little beside its head that is worth sharing.
     """
-    return 1 if size < _SMALL else min(_ENOUGH, os.cpu_count() or 1)
-
-
-def least_vectors(size: int) -> int:
-    """So many vectors are worth a second thread, for a model of `size` bytes: a large one is slowed by memory, even for a single vector."""
-    return _MANY if size < _SMALL else 1
+    return min(2 if size < _SMALL else 4, os.cpu_count() or 1)

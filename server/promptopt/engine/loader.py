@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SOURCE = "source.json"
 PARTIAL = "partial-"
-COMPILER = 4
+COMPILER = 5
 SMALL = 100_000_000
 _LOG = logging.getLogger(__name__)
 
@@ -139,10 +139,19 @@ def _make(bundle: Bundle, folder: Path) -> None:
     partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder.parent))
     try:
         _compile(bundle, partial)
-        (partial / SOURCE).write_text(json.dumps({"adapter": str(bundle.adapter), "base": str(bundle.base)}), encoding="utf-8")
+        source = json.dumps({"adapter": str(bundle.adapter), "base": str(bundle.base)})
+        (partial / SOURCE).write_text(source, encoding="utf-8")
         _publish(partial, folder)
+        _clear_superseded(folder, source)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _clear_superseded(folder: Path, source: str) -> None:
+    """Deletes what was made from the same two folders as `folder` was, when they held other weights or were compiled otherwise."""
+    for note in folder.parent.glob(f"*/{SOURCE}"):
+        if note.parent != folder and note.read_text(encoding="utf-8", errors="replace") == source:
+            shutil.rmtree(note.parent, ignore_errors=True)
 
 
 def _discard(folder: Path) -> None:

@@ -4,9 +4,9 @@
     64  tensors, each starting on a multiple of 64 bytes
     …   the header, JSON: the network's shape, for each tensor [kind, rows, columns, offset], and the CRC-32 of what lies ahead of it
 
-Matrices are cut into panels of 64 rows, because a kernel computes 64 outputs side by side: "float32" holds [panel][column][row] and "int8"
-[panel][column / 4][row][column % 4], followed by a float32 scale and an int32 sum for each row. Rows are padded to whole panels and, in
-"int8", columns to a multiple of four, with zeros. A "table" is float32, row by row, as it is.
+Matrices are cut into panels of 64 rows, because a kernel computes 64 outputs side by side: "float32" and "float16" hold
+[panel][column][row], "int8" holds [panel][column / 4][row][column % 4], followed by a float32 scale and an int32 sum for each row. Rows are
+padded to whole panels and, in "int8", columns to a multiple of four, with zeros. A "table" is float32, row by row, as it is.
 """
 
 import json
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from promptopt.errors import BundleError, DamagedModel
 from promptopt.files import parse_json
 
-VERSION = 2
+VERSION = 3
 PANEL = 64
 _MAGIC = b"promptT5"
 _PREFIX = struct.Struct("<8sIIQQQ")
@@ -32,8 +32,9 @@ _ALIGNMENT = 64
 _STEEPEST = 127
 _LARGEST = 1 << 24
 ACTIVATIONS = ("relu", "gelu", "gelu_new")
-Kind = Literal["int8", "float32", "table"]
+Kind = Literal["int8", "float16", "float32", "table"]
 Matrix = NDArray[np.float32]
+_FLOATS = {"float16": "<f2", "float32": "<f4"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +95,8 @@ class Tensor:
         """Bytes, padding and what belongs to each row included."""
         if self.kind == "table":
             return 4 * self.rows * self.columns
-        if self.kind == "float32":
-            return 4 * self.panels * PANEL * self.columns
+        if self.kind != "int8":
+            return np.dtype(_FLOATS[self.kind]).itemsize * self.panels * PANEL * self.columns
         return self.panels * PANEL * (4 * -(-self.columns // 4) + 8)
 
 
@@ -110,9 +111,10 @@ class ModelWriter:
         self._checksum = zlib.crc32(bytes(_ALIGNMENT - _PREFIX.size))
 
     def matrix(self, name: str, values: Matrix) -> None:
-        """Adds a matrix of shape [outputs, inputs], quantized unless the file is a float32 one."""
+        """Adds a matrix of shape [outputs, inputs], quantized unless the file is a float32 one: there float16 where it loses nothing."""
         if self._kind == "float32":
-            self._add(name, self._kind, values, [_float_panels(values)])
+            kind: Kind = "float16" if fits_float16(values) else "float32"
+            self._add(name, kind, values, [_float_panels(values, kind)])
         else:
             rows, scales = quantized(values)
             padding = (0, -len(rows) % PANEL)
@@ -183,9 +185,10 @@ class ModelFile:
         rows, columns, panels = tensor.rows, tensor.columns, tensor.panels
         if tensor.kind == "table":
             return np.frombuffer(self.memory, "<f4", rows * columns, tensor.offset).reshape(rows, columns)
-        if tensor.kind == "float32":
-            flat = np.frombuffer(self.memory, "<f4", panels * PANEL * columns, tensor.offset)
-            return flat.reshape(panels, columns, PANEL).transpose(0, 2, 1).reshape(panels * PANEL, columns)[:rows]
+        if tensor.kind != "int8":
+            flat = np.frombuffer(self.memory, _FLOATS[tensor.kind], panels * PANEL * columns, tensor.offset)
+            exact = flat.reshape(panels, columns, PANEL).transpose(0, 2, 1).reshape(panels * PANEL, columns)[:rows]
+            return exact.astype(np.float32, copy=False)
         quads = -(-columns // 4)
         values = np.frombuffer(self.memory, np.int8, panels * PANEL * quads * 4, tensor.offset)
         scales = np.frombuffer(self.memory, "<f4", panels * PANEL, tensor.offset + len(values))
@@ -216,6 +219,12 @@ class ModelFile:
         return parsed
 
 
+def fits_float16(matrix: Matrix) -> bool:
+    """Whether float16 holds every number of it exactly; none that is infinite or no number."""
+    with np.errstate(over="ignore"):
+        return bool((np.isfinite(matrix) & (matrix.astype(np.float16) == matrix)).all())
+
+
 def quantized(matrix: Matrix) -> tuple[NDArray[np.int8], Matrix]:
     """Rows as whole numbers from -127 to 127, and the scale of each row: row ≈ numbers * scale."""
     scales = np.abs(matrix).max(1, initial=0) / np.float32(_STEEPEST)
@@ -224,9 +233,9 @@ def quantized(matrix: Matrix) -> tuple[NDArray[np.int8], Matrix]:
     return numbers.astype(np.int8), scales.astype(np.float32)
 
 
-def _float_panels(matrix: Matrix) -> NDArray[np.float32]:
+def _float_panels(matrix: Matrix, kind: Kind) -> NDArray[Any]:
     padded = np.pad(matrix, ((0, -matrix.shape[0] % PANEL), (0, 0)))
-    return padded.reshape(-1, PANEL, padded.shape[1]).transpose(0, 2, 1).astype("<f4")
+    return padded.reshape(-1, PANEL, padded.shape[1]).transpose(0, 2, 1).astype(_FLOATS[kind])
 
 
 def _byte_panels(matrix: NDArray[np.int8]) -> NDArray[np.int8]:

@@ -32,7 +32,7 @@ namespace {
 #if PROMPTOPT_X86
 
 #define VARIANT avx2
-#define TARGET __attribute__((target("avx2,fma")))
+#define TARGET __attribute__((target("avx2,fma,f16c")))
 #define WIDE 8
 #define INT8_AVX2
 #include "kernels.inc"
@@ -41,7 +41,7 @@ namespace {
 #undef INT8_AVX2
 
 #define VARIANT avx_vnni
-#define TARGET __attribute__((target("avx2,fma,avxvnni")))
+#define TARGET __attribute__((target("avx2,fma,f16c,avxvnni")))
 #define INT8_VNNI256 _mm256_dpbusd_avx_epi32
 #include "kernels.inc"
 #undef VARIANT

@@ -38,9 +38,11 @@ class FileTensors : public Tensors {
     matrix.rows = rows;
     matrix.columns = columns;
     const std::size_t padded = static_cast<std::size_t>(matrix.padded_rows());
-    if (entry.kind == "float32") {
-      matrix.data = bytes(entry, name, padded * static_cast<std::size_t>(columns) * 4);
+    if (entry.kind == "float32" || entry.kind == "float16") {
+      matrix.kind = entry.kind == "float32" ? Kind::float32 : Kind::float16;
+      matrix.data = bytes(entry, name, padded * static_cast<std::size_t>(columns) * (matrix.kind == Kind::float32 ? 4 : 2));
     } else if (entry.kind == "int8") {
+      matrix.kind = Kind::int8;
       const std::size_t size = padded * static_cast<std::size_t>(matrix.quads()) * 4;
       const char* data = bytes(entry, name, size + 8 * padded);
       matrix.data = data;
@@ -131,11 +133,11 @@ class Unlocked {
 PyObject* network_new(PyTypeObject* type, PyObject* arguments, PyObject*) {
   PyObject *buffer = nullptr, *table = nullptr;
   Shape shape{};
-  int activation = 0, gated = 0, threads = 0, least = 0;
+  int activation = 0, gated = 0, threads = 0;
   const char* name = nullptr;
-  if (!PyArg_ParseTuple(arguments, "O(iiiiiiiiipfi)O!iis", &buffer, &shape.d_model, &shape.d_kv, &shape.heads, &shape.d_ff, &shape.encoder_layers,
+  if (!PyArg_ParseTuple(arguments, "O(iiiiiiiiipfi)O!is", &buffer, &shape.d_model, &shape.d_kv, &shape.heads, &shape.d_ff, &shape.encoder_layers,
                         &shape.decoder_layers, &shape.vocabulary, &shape.distance, &activation, &gated, &shape.epsilon, &shape.start, &PyDict_Type,
-                        &table, &threads, &least, &name))
+                        &table, &threads, &name))
     return nullptr;
   shape.activation = static_cast<Activation>(activation);
   shape.gated = gated != 0;
@@ -148,7 +150,7 @@ PyObject* network_new(PyTypeObject* type, PyObject* arguments, PyObject*) {
     const Kernels* kernels = find_kernels(name);
     if (kernels == nullptr) throw std::invalid_argument(std::string("this processor does not run the kernels ") + name);
     auto mapping = std::make_shared<Mapping>(buffer);
-    auto network = std::make_shared<Network>(shape, FileTensors(mapping->view, table), threads, least, *kernels);
+    auto network = std::make_shared<Network>(shape, FileTensors(mapping->view, table), threads, *kernels);
     const auto allocate = reinterpret_cast<allocfunc>(PyType_GetSlot(type, Py_tp_alloc));
     auto* self = reinterpret_cast<NetworkObject*>(allocate(type, 0));
     if (self == nullptr) return nullptr;

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -10,6 +11,7 @@
 namespace promptopt {
 
 // A product of a large network takes some 50 microseconds, waking a thread takes as long: so threads spin for a while before they sleep.
+// Whoever is awake takes the next few of what is to be done, so that nobody waits for a thread that the system has not let run.
 class Pool {
  public:
   explicit Pool(int threads);
@@ -19,7 +21,7 @@ class Pool {
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls work(begin, end, thread) on every thread with its part of 0 ... count, and returns when all are done. One call at a time.
+  // Calls work(begin, end, thread) for parts that make up 0 ... count, on any thread, and returns when all are done. One call at a time.
   template <class Work>
   void run(int count, const Work& work) {
     if (workers_.empty() || count < 2) {
@@ -33,15 +35,15 @@ class Pool {
   using Call = void (*)(const void*, int, int, int);
   void dispatch(int count, Call call, const void* context);
   void serve(int thread);
-  void part(int thread) const;
-  void wait(unsigned seen);
+  void take(std::uint32_t round, int thread);
+  void wait(std::uint32_t seen);
+  std::uint32_t round() const { return static_cast<std::uint32_t>(left_.load(std::memory_order_acquire) >> 32); }
 
-  Call call_ = nullptr;
-  const void* context_ = nullptr;
-  int count_ = 0;
-  std::atomic<unsigned> round_{0};
-  std::atomic<int> pending_{0};
-  std::atomic<int> sleeping_{0};
+  // The number of the round, and in the lower half how many items nobody has taken: one word, so that what a thread takes is of the round it knows.
+  std::atomic<std::uint64_t> left_{0};
+  std::atomic<Call> call_{nullptr};
+  std::atomic<const void*> context_{nullptr};
+  std::atomic<int> count_{0}, grain_{1}, done_{0}, sleeping_{0};
   std::atomic<bool> closing_{false};
   std::mutex mutex_;
   std::condition_variable wake_;

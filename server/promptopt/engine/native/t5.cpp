@@ -52,8 +52,8 @@ Head KeysValues::head(int number, int channels) const {
   return {keys_.data() + first * kPanel, inner * kPanel, values_.data() + first, inner, count_, channels};
 }
 
-Network::Network(const Shape& shape, const Tensors& tensors, int threads, int least, const Kernels& kernels)
-    : shape_(shape), kernels_(kernels), pool_(threads), least_(least), scores_(static_cast<std::size_t>(pool_.threads())) {
+Network::Network(const Shape& shape, const Tensors& tensors, int threads, const Kernels& kernels)
+    : shape_(shape), kernels_(kernels), pool_(threads), scores_(static_cast<std::size_t>(pool_.threads())) {
   embedding_ = tensors.matrix("embedding", shape.vocabulary, shape.d_model);
   head_ = tensors.has("head") ? tensors.matrix("head", shape.vocabulary, shape.d_model) : embedding_;
   encoder_bias_ = tensors.table("encoder.bias", shape.heads, 2 * shape.distance + 1);
@@ -75,8 +75,11 @@ void Network::embed(int piece, float* out) const {
     const std::int8_t* weights = static_cast<const std::int8_t*>(embedding_.data) + panel * static_cast<std::size_t>(embedding_.quads()) * 4 * kPanel;
     for (std::size_t c = 0; c < columns; ++c) out[c] = static_cast<float>(weights[(c / 4 * kPanel + row) * 4 + c % 4]) * embedding_.scales[piece];
   } else {
-    const float* weights = static_cast<const float*>(embedding_.data) + panel * columns * kPanel;
-    for (std::size_t c = 0; c < columns; ++c) out[c] = weights[c * kPanel + row];
+    const std::size_t first = panel * columns * kPanel + row;
+    const float* floats = static_cast<const float*>(embedding_.data);
+    const std::uint16_t* halves = static_cast<const std::uint16_t*>(embedding_.data);
+    for (std::size_t c = 0; c < columns; ++c)
+      out[c] = embedding_.kind == Kind::float32 ? floats[first + c * kPanel] : widened(halves[first + c * kPanel]);
   }
 }
 
@@ -97,13 +100,8 @@ void Network::project(const Matrix& matrix, const float* norm, const float* x, s
       if (matrix.quantized()) units[v] = kernels_.pack(from, matrix.columns, matrix.reach(), packed + v * size);
     }
   };
-  // A few vectors are ready sooner than another thread has begun.
-  if (count < 8) {
-    prepare(0, count, 0);
-  } else {
-    share(count, count, prepare);
-  }
-  share(count, matrix.panels(), [&](int begin, int end, int) {
+  share(8 * vectors * columns, count, prepare);
+  share(vectors * stride * columns, matrix.panels(), [&](int begin, int end, int) {
     if (matrix.quantized()) {
       kernels_.multiply_int8(matrix, packed, units, count, begin, end, add, to, stride);
     } else {
@@ -120,11 +118,7 @@ void Network::feed_forward(const Layer& layer, std::vector<float>& x, int count)
     for (std::size_t v = static_cast<std::size_t>(begin); v < static_cast<std::size_t>(end); ++v)
       kernels_.activate(shape_.activation, shape_.gated, projected_.data() + v * stride, shape_.d_ff, active + v * size);
   };
-  if (count < 8) {
-    activate(0, count, 0);
-  } else {
-    share(count, count, activate);
-  }
+  share(16 * static_cast<std::size_t>(count) * size, count, activate);
   project(layer.out, nullptr, active, size, count, true, x);
 }
 
@@ -140,7 +134,7 @@ std::vector<float> Network::encode(const std::vector<int>& pieces) {
     for (std::size_t v = 0; v < vectors; ++v) memory.append(projected_.data() + v * stride + wide, projected_.data() + v * stride + 2 * wide);
     float* attended = room(attended_, vectors * wide);
     make_room_for_scores(vectors);
-    share(count, count * shape_.heads, [&](int begin, int end, int thread) {
+    share(2 * vectors * vectors * wide, count * shape_.heads, [&](int begin, int end, int thread) {
       float* scores = scores_[static_cast<std::size_t>(thread)].data();
       for (int job = begin; job < end; ++job) {
         const int number = job / count, query = job % count;
@@ -186,7 +180,7 @@ void Network::decode(const std::vector<Row>& rows, std::vector<float>& logits) {
     int longest = 0;
     for (const Row& row : rows) longest = std::max(longest, (self ? *row.self : *row.cross)[layer].head(0, channels).count);
     make_room_for_scores(static_cast<std::size_t>(longest));
-    share(count, count * shape_.heads, [&](int begin, int end, int thread) {
+    share(2 * rows.size() * static_cast<std::size_t>(longest) * wide, count * shape_.heads, [&](int begin, int end, int thread) {
       for (int job = begin; job < end; ++job) {
         const std::size_t r = static_cast<std::size_t>(job / shape_.heads);
         const int number = job % shape_.heads;
@@ -228,6 +222,12 @@ void keep(const std::vector<int>& pieces, float* logits, int vocabulary) {
   for (std::size_t n = 0; n < pieces.size(); ++n) logits[pieces[n]] = kept[n];
 }
 
+// The first piece with this logit; 0 where there is none, because they are no numbers.
+int first(const float* logits, int vocabulary, float top) {
+  const float* found = std::find(logits, logits + vocabulary, top);
+  return found == logits + vocabulary ? 0 : static_cast<int>(found - logits);
+}
+
 }  // namespace
 
 Session::Session(std::shared_ptr<Network> network, const std::vector<std::vector<int>>& sources, const std::vector<std::vector<int>>& withheld,
@@ -263,42 +263,39 @@ void Session::withhold(int row, int piece) {
 }
 
 std::vector<Step> Session::step(const std::map<int, std::vector<int>>& only) {
-  std::vector<Step> steps;
+  std::vector<Step> steps(rows_.size());
   for (const auto& [row, pieces] : only) check(pieces, "an id is asked for that the vocabulary has not");
   if (rows_.empty()) return steps;
   std::vector<Network::Row> asked;
   for (Row& row : rows_) asked.push_back({row.piece, row.written, &row.self, &row.cross});
-  {
-    const std::lock_guard<std::mutex> lock(network_->turn());
-    network_->decode(asked, logits_);
-  }
+  const std::lock_guard<std::mutex> lock(network_->turn());
+  network_->decode(asked, logits_);
   const Kernels& kernels = network_->kernels();
   const int vocabulary = network_->shape().vocabulary;
   for (std::size_t r = 0; r < rows_.size(); ++r) {
     float* logits = logits_.data() + r * network_->logits_stride();
-    Row& row = rows_[r];
-    if (const auto found = only.find(row.number); found != only.end()) {
+    if (const auto found = only.find(rows_[r].number); found != only.end()) {
       keep(found->second, logits, vocabulary);
     } else {
-      for (const int piece : row.withheld) logits[piece] = kNever;
+      for (const int piece : rows_[r].withheld) logits[piece] = kNever;
     }
-    row.piece = choose(row, logits);
-    ++row.written;
-    const float top = kernels.highest(logits, vocabulary);
-    steps.push_back({row.number, row.piece, logits[row.piece] - top - std::log(kernels.sum_of_exponentials(logits, vocabulary, top))});
+    if (decoding_.temperature > 0) rows_[r].piece = draw(rows_[r], logits);  // takes memory, which on another thread must not fail
   }
+  network_->each(rows_.size(), [&](std::size_t r) {
+    const float* logits = logits_.data() + r * network_->logits_stride();
+    Row& row = rows_[r];
+    const float top = kernels.highest(logits, vocabulary);
+    if (decoding_.temperature <= 0) row.piece = first(logits, vocabulary, top);
+    ++row.written;
+    steps[r] = {row.number, row.piece, logits[row.piece] - top - std::log(kernels.sum_of_exponentials(logits, vocabulary, top))};
+  });
   const auto finished = [this](const Row& row) { return row.piece == decoding_.end || row.written >= decoding_.limit; };
   rows_.erase(std::remove_if(rows_.begin(), rows_.end(), finished), rows_.end());
   return steps;
 }
 
-int Session::choose(Row& row, const float* logits) const {
+int Session::draw(Row& row, const float* logits) const {
   const int vocabulary = network_->shape().vocabulary;
-  if (decoding_.temperature <= 0) {
-    const float top = network_->kernels().highest(logits, vocabulary);
-    const float* found = std::find(logits, logits + vocabulary, top);
-    return found == logits + vocabulary ? 0 : static_cast<int>(found - logits);
-  }
   const int among = std::clamp(decoding_.top_k, 1, vocabulary);
   std::vector<int> likeliest(static_cast<std::size_t>(vocabulary));
   std::iota(likeliest.begin(), likeliest.end(), 0);

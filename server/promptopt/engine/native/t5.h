@@ -13,6 +13,8 @@
 
 namespace promptopt {
 
+constexpr std::size_t kShared = 300'000;  // products: some ten microseconds of one thread
+
 struct Shape {
   int d_model, d_kv, heads, d_ff, encoder_layers, decoder_layers, vocabulary, distance;
   Activation activation;
@@ -64,8 +66,7 @@ struct Step {
 
 class Network {
  public:
-  // Fewer than `least` vectors are multiplied by one thread: in a small network waiting for others costs more than it saves.
-  Network(const Shape& shape, const Tensors& tensors, int threads, int least, const Kernels& kernels);
+  Network(const Shape& shape, const Tensors& tensors, int threads, const Kernels& kernels);
 
   const Shape& shape() const { return shape_; }
   const Kernels& kernels() const { return kernels_; }
@@ -87,6 +88,14 @@ class Network {
   };
   // Logits after each row's piece, shape [rows, logits_stride()]; the pieces are added to what the rows remember.
   void decode(const std::vector<Row>& rows, std::vector<float>& logits);
+  // work(row) for so many rows of logits, on any thread.
+  template <class Work>
+  void each(std::size_t rows, const Work& work) {
+    const auto several = [&](int begin, int end, int) {
+      for (int row = begin; row < end; ++row) work(static_cast<std::size_t>(row));
+    };
+    share(16 * rows * logits_stride(), static_cast<int>(rows), several);
+  }
   std::size_t logits_stride() const { return static_cast<std::size_t>(head_.padded_rows()); }
 
  private:
@@ -96,10 +105,10 @@ class Network {
   void embed(int piece, float* out) const;
   // out = or += matrix . x for each of `count` vectors; normalised first where a norm is given.
   void project(const Matrix& matrix, const float* norm, const float* x, std::size_t x_stride, int count, bool add, std::vector<float>& out);
-  // work(begin, end, thread) over 0 ... count, shared between threads where `vectors` are many enough.
+  // work(begin, end, thread) over 0 ... count, shared between threads where it is `products` enough to be worth waking them.
   template <class Work>
-  void share(int vectors, int count, const Work& work) {
-    if (vectors < least_) {
+  void share(std::size_t products, int count, const Work& work) {
+    if (products < kShared) {
       work(0, count, 0);
     } else {
       pool_.run(count, work);
@@ -110,7 +119,6 @@ class Network {
   Shape shape_;
   const Kernels& kernels_;
   Pool pool_;
-  int least_;
   std::mutex turn_;
   Matrix embedding_, head_;
   std::vector<Layer> encoder_, decoder_;
@@ -140,7 +148,7 @@ class Session {
     std::vector<int> withheld;
     std::vector<KeysValues> self, cross;
   };
-  int choose(Row& row, const float* logits) const;
+  int draw(Row& row, const float* logits) const;
   void check(const std::vector<int>& pieces, const char* trouble) const;
 
   std::shared_ptr<Network> network_;
