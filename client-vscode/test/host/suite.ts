@@ -6,9 +6,9 @@ import { writeFileSync } from "node:fs";
 import * as path from "node:path";
 import * as vscode from "vscode";
 
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 180_000; // as in the window: a busy machine starts a server slowly
 
-/** What `probe` gives once it gives something; fails after a minute. */
+/** What `probe` gives once it gives something; fails after three minutes. */
 async function until<T>(what: string, probe: () => T | undefined | Promise<T | undefined>): Promise<T> {
   for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 100))) {
     const value = await probe();
