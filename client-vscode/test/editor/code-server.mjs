@@ -60,7 +60,10 @@ export async function startEditor(
   const port = await freePort();
   const started = [...common, "--bind-addr", `127.0.0.1:${port}`, ...OPTIONS, ...(trust ? ["--disable-workspace-trust"] : []), ...options];
   const code = spawn(NODE, started, { env: environment, detached: true, stdio: "ignore" });
-  await until("code-server", () => answers(`http://127.0.0.1:${port}/healthz`));
+  await until("code-server", () => {
+    if (code.exitCode !== null || code.signalCode !== null) throw new Error(`code-server has ended: ${code.exitCode ?? code.signalCode}`);
+    return answers(`http://127.0.0.1:${port}/healthz`);
+  });
   const servers = () => descendants(code.pid).flatMap(({ pid, args }) => (/promptopt-lsp.* --stdio/.test(args) ? [pid] : []));
   return {
     home,
