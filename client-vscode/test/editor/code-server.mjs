@@ -111,7 +111,7 @@ function descendants(root) {
   return below(root);
 }
 
-/** Lets a process run for a hundredth of the time while `work` is done. */
+/** Lets a process run for a hundredth of the time while `work` is done; not at all between the calls of the `hold` and `release` it gets. */
 async function slowed(pid, work) {
   const signal = (name) => {
     try {
@@ -126,11 +126,14 @@ async function slowed(pid, work) {
     signal("SIGSTOP");
   };
   signal("SIGSTOP");
-  const timer = setInterval(pulse, 100 * RUNS_MS);
+  let timer;
+  const release = () => (timer = setInterval(pulse, 100 * RUNS_MS));
+  const hold = () => clearInterval(timer);
+  release();
   try {
-    await work();
+    await work({ hold, release });
   } finally {
-    clearInterval(timer);
+    hold();
     signal("SIGCONT");
   }
 }
