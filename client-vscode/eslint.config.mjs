@@ -2,7 +2,7 @@ import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist/", "out/", ".editor/", "node_modules/"] },
+  { ignores: ["dist/", "out/", ".editor/", ".node/", "node_modules/"] },
   {
     files: ["**/*.mjs"],
     ...js.configs.recommended,

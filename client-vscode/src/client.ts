@@ -5,10 +5,10 @@ import {
   CancellationToken,
   ClientCapabilities,
   CloseAction,
-  CloseHandlerResult,
   ErrorAction,
   FeatureState,
   LanguageClient,
+  State,
   StaticFeature,
   TransportKind,
 } from "vscode-languageclient/node";
@@ -21,8 +21,8 @@ export interface Listener {
   status(status: StatusParams): void;
   /** An edit of the server's is about to be applied. */
   rewriting(edit: vscode.WorkspaceEdit): void;
-  /** The process ended and nobody asked for it; true when it should be started again. */
-  crashed(): boolean;
+  /** The process of a server that was running has ended, and nobody asked for it. */
+  crashed(): void;
 }
 
 /** Says to the server that `promptopt/status` is understood. */
@@ -45,7 +45,10 @@ class StatusCapability implements StaticFeature {
   }
 }
 
-/** A client for the server in `file`, not yet started. */
+/**
+ * A client for the server in `file`, not yet started. It starts no server again by itself and says nothing of its connection: what
+ * becomes of a server whose process has ended is for the listener to decide, and to say once.
+ */
 export function createClient(file: string, log: vscode.LogOutputChannel, listener: Listener): LanguageClient {
   const client: LanguageClient = new LanguageClient(
     "promptopt",
@@ -57,11 +60,8 @@ export function createClient(file: string, log: vscode.LogOutputChannel, listene
       initializationOptions: forServer(vscode.workspace.getConfiguration(SECTION)),
       initializationFailedHandler: () => false,
       errorHandler: {
-        error: () => ({ action: ErrorAction.Continue }),
-        closed: (): CloseHandlerResult => ({
-          action: listener.crashed() ? CloseAction.Restart : CloseAction.DoNotRestart,
-          handled: true,
-        }),
+        error: () => ({ action: ErrorAction.Continue, handled: true }),
+        closed: () => ({ action: CloseAction.DoNotRestart, handled: true }),
       },
       middleware: {
         resolveCodeAction: async (action, token, next) => {
@@ -83,6 +83,15 @@ export function createClient(file: string, log: vscode.LogOutputChannel, listene
       },
     },
   );
+  const told = client.error.bind(client);
+  // what the library insists on showing is that a server did not start, which is said with buttons elsewhere
+  client.error = (message, data, shown) => {
+    told(message, data, shown === "force" ? false : shown);
+  };
+  client.onDidChangeState(({ oldState, newState }) => {
+    // a client that was asked to stop has no result any more
+    if (oldState === State.Running && newState === State.Stopped && client.initializeResult !== undefined) listener.crashed();
+  });
   client.registerFeature(new StatusCapability());
   client.onNotification("promptopt/status", (status: StatusParams) => {
     listener.status(status);

@@ -1,7 +1,7 @@
 /** The commands of the palette, the menus and the keys. */
 
 import * as vscode from "vscode";
-import { CodeAction, CodeActionKind, CodeActionRequest, LanguageClient } from "vscode-languageclient/node";
+import { CodeAction, CodeActionKind, CodeActionRequest, Command, LanguageClient } from "vscode-languageclient/node";
 
 import type { Ctx } from "./context";
 import { Entry, undoing } from "./history";
@@ -81,7 +81,8 @@ async function optimizeAs(client: LanguageClient, editor: vscode.TextEditor): Pr
     range: converter.asRange(editor.selection),
     context: { diagnostics: [], only: [CodeActionKind.RefactorRewrite] },
   });
-  const actions = (found ?? []).filter((action): action is CodeAction => CodeAction.is(action));
+  // CodeAction.is would want an edit or a command, which an action that is still to be resolved has not
+  const actions = (found ?? []).filter((action): action is CodeAction => !Command.is(action));
   const disabled = actions.find((action) => action.disabled)?.disabled;
   const requests = actions.map((action) => action.data as Record<string, unknown> | undefined).filter((data) => data !== undefined);
   const [request] = requests;

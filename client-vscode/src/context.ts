@@ -8,8 +8,9 @@ import { Crashes } from "./crashes";
 import { Found } from "./discovery";
 import { OwnEnvironment } from "./environment";
 import { History } from "./history";
-import { messageOf } from "./requests";
+import { isLost, messageOf } from "./requests";
 import { RestartQueue } from "./restart";
+import { Selections } from "./selection";
 import { find, install, offer, ownEnvironment } from "./server";
 import { Status } from "./status";
 
@@ -24,6 +25,7 @@ export class Ctx implements vscode.Disposable {
   private client: LanguageClient | undefined;
   private readonly status = new Status();
   private readonly crashes = new Crashes();
+  private readonly selections = new Selections();
   private readonly starts = new RestartQueue(() => this.startAnew());
 
   constructor(
@@ -77,8 +79,8 @@ export class Ctx implements vscode.Disposable {
     });
   }
 
-  /** Keeps what an edit replaces, as long as it is one place of one open document. */
-  remember(edit: vscode.WorkspaceEdit): void {
+  /** Keeps what an edit is about to replace, and minds the selection, as long as it is one place of one open document. */
+  rewriting(edit: vscode.WorkspaceEdit): void {
     for (const [uri, edits] of edit.entries()) {
       const document = vscode.workspace.textDocuments.find((each) => each.uri.toString() === uri.toString());
       const [only, ...others] = edits;
@@ -86,16 +88,21 @@ export class Ctx implements vscode.Disposable {
       const before = document.getText(only.range);
       const start = document.offsetAt(only.range.start);
       this.history.add({ uri: uri.toString(), start, before, after: only.newText, at: new Date() });
+      this.selections.expect(document, only);
     }
   }
 
+  /** Stops the server; one that does not answer is killed by the client library a moment later. */
   async stop(): Promise<void> {
     const client = this.client;
     this.client = undefined;
-    await client?.dispose();
+    await client?.dispose().catch((error: unknown) => {
+      this.log.warn(`The server did not stop: ${messageOf(error)}`);
+    });
   }
 
   dispose(): void {
+    this.selections.dispose();
     this.status.dispose();
   }
 
@@ -115,9 +122,11 @@ export class Ctx implements vscode.Disposable {
         this.status.tell(status);
       },
       rewriting: (edit) => {
-        this.remember(edit);
+        this.rewriting(edit);
       },
-      crashed: () => this.crashed(),
+      crashed: () => {
+        this.crashed();
+      },
     });
     this.client.onDidChangeState(({ newState }) => {
       if (newState === State.Running) this.status.tell({ state: "ready", message: "Ready." });
@@ -125,16 +134,18 @@ export class Ctx implements vscode.Disposable {
     try {
       await this.client.start();
     } catch (error) {
-      this.status.tell({ state: "error", message: messageOf(error) });
-      this.fail(`promptopt: the language server did not start. ${messageOf(error)}`, RESTART, SHOW_LOGS);
+      const reason = isLost(error) ? "It has ended before it answered." : messageOf(error);
+      this.client = undefined; // it cannot be stopped: its library would refuse that
+      this.status.tell({ state: "error", message: reason });
+      this.fail(`promptopt: the language server did not start. ${reason}`, RESTART, SHOW_LOGS);
     }
   }
 
-  private crashed(): boolean {
+  private crashed(): void {
     const again = this.crashes.again();
     this.log.warn(again ? "The server has ended; it is started again." : "The server keeps ending; it is left alone.");
     this.status.tell({ state: again ? "starting" : "error", message: "The language server has ended." });
-    if (!again) this.fail("promptopt: the language server keeps ending and is not started again.", RESTART, SHOW_LOGS);
-    return again;
+    if (again) void this.starts.run();
+    else this.fail("promptopt: the language server keeps ending and is not started again.", RESTART, SHOW_LOGS);
   }
 }

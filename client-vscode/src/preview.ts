@@ -77,10 +77,10 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
       });
       return;
     }
-    this.ctx.remember(shown.edit);
     await this.discard();
-    await vscode.workspace.applyEdit(shown.edit);
     await vscode.window.showTextDocument(shown.document);
+    this.ctx.rewriting(shown.edit);
+    await vscode.workspace.applyEdit(shown.edit);
   }
 
   /** Closes the diff; a rewrite under way is stopped. The document stays as it is. */

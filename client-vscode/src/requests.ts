@@ -58,9 +58,14 @@ export function isCancelled(error: unknown): boolean {
   return error instanceof vscode.CancellationError || (error instanceof ResponseError && codes.includes(error.code));
 }
 
+/** Whether an error only says that the server's process has ended. */
+export function isLost(error: unknown): boolean {
+  const codes: number[] = [ErrorCodes.PendingResponseRejected, ErrorCodes.ConnectionInactive, ErrorCodes.MessageWriteError];
+  return error instanceof ResponseError && codes.includes(error.code);
+}
+
 /** The sentence of an error. */
 export function messageOf(error: unknown): string {
-  const lost: number[] = [ErrorCodes.PendingResponseRejected, ErrorCodes.ConnectionInactive];
-  if (error instanceof ResponseError && lost.includes(error.code)) return "The language server has ended meanwhile; nothing was replaced.";
+  if (isLost(error)) return "The language server has ended meanwhile; nothing was replaced.";
   return error instanceof Error ? error.message : String(error);
 }

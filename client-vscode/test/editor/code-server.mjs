@@ -1,5 +1,5 @@
 // A code-server of its own on loopback, with the packaged extension installed in it.
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -36,12 +36,13 @@ export function newHome() {
 
 /**
  * Starts code-server in `home`. `settings` are the user's; `machine` those of scope machine, by default the server of the repository;
- * `env` is laid over this process' own; `trust`: whether every workspace is trusted; `options` are further arguments.
+ * `env` is laid over this process' own; `trust`: whether every workspace is trusted; `install`: whether the extension is there already;
+ * `options` are further arguments.
  * The cache is the editor's own, so that the model is prepared anew.
  */
 export async function startEditor(
   home,
-  { settings = {}, machine = { "promptopt.server.path": SERVER }, env = {}, trust = true, options = [] } = {},
+  { settings = {}, machine = { "promptopt.server.path": SERVER }, env = {}, trust = true, install = true, options = [] } = {},
 ) {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("VSCODE_")));
   const environment = { ...inherited, XDG_CACHE_HOME: path.join(home, "cache"), ...env };
@@ -53,13 +54,16 @@ export async function startEditor(
   }
   writeFileSync(path.join(home, "config.yaml"), "auth: none\ncert: false\n");
   const common = [ENTRY, "--user-data-dir", `${home}/user`, "--extensions-dir", `${home}/extensions`, "--config", `${home}/config.yaml`];
-  const installed = spawnSync(NODE, [...common, "--install-extension", VSIX], { encoding: "utf8", env: environment });
-  if (!/successfully installed/.test(installed.stdout)) throw new Error(`not installed: ${installed.stdout}${installed.stderr}`);
+  const told = (...args) => execFileSync(NODE, [...common, ...args], { encoding: "utf8", env: environment, stdio: "pipe" });
+  if (install) told("--install-extension", VSIX);
 
   const port = await freePort();
   const started = [...common, "--bind-addr", `127.0.0.1:${port}`, ...OPTIONS, ...(trust ? ["--disable-workspace-trust"] : []), ...options];
   const code = spawn(NODE, started, { env: environment, detached: true, stdio: "ignore" });
-  await until("code-server", () => answers(`http://127.0.0.1:${port}/healthz`));
+  await until("code-server", () => {
+    if (code.exitCode !== null || code.signalCode !== null) throw new Error(`code-server has ended: ${code.exitCode ?? code.signalCode}`);
+    return answers(`http://127.0.0.1:${port}/healthz`);
+  });
   const servers = () => descendants(code.pid).flatMap(({ pid, args }) => (/promptopt-lsp.* --stdio/.test(args) ? [pid] : []));
   return {
     home,
@@ -67,6 +71,8 @@ export async function startEditor(
     /** The address of a window; `query` says what is open in it. */
     address: (query) => `http://127.0.0.1:${port}/?${new URLSearchParams(query)}`,
     authority: `127.0.0.1:${port}`,
+    /** The extensions that are installed, with their versions. */
+    extensions: () => told("--list-extensions", "--show-versions").split("\n").filter(Boolean),
     /** The processes of the language server under this editor. */
     servers,
     /** Does `work` while the language server is slow, so that a rewrite takes as long as a user needs. */
@@ -105,7 +111,7 @@ function descendants(root) {
   return below(root);
 }
 
-/** Lets a process run for a hundredth of the time while `work` is done. */
+/** Lets a process run for a hundredth of the time while `work` is done; not at all between the calls of the `hold` and `release` it gets. */
 async function slowed(pid, work) {
   const signal = (name) => {
     try {
@@ -120,11 +126,14 @@ async function slowed(pid, work) {
     signal("SIGSTOP");
   };
   signal("SIGSTOP");
-  const timer = setInterval(pulse, 100 * RUNS_MS);
+  let timer;
+  const release = () => (timer = setInterval(pulse, 100 * RUNS_MS));
+  const hold = () => clearInterval(timer);
+  release();
   try {
-    await work();
+    await work({ hold, release });
   } finally {
-    clearInterval(timer);
+    hold();
     signal("SIGCONT");
   }
 }

@@ -7,7 +7,8 @@ import { CHROMIUM, MODULES, PICTURES } from "./places.mjs";
 import { PATIENCE_MS, until } from "./until.mjs";
 
 const SIZE = { width: 1000, height: 680 };
-const PRESS_AGAIN_MS = 5_000;
+const PRESS_AGAIN = { timeout: 5_000 };
+const BEGIN_ANEW = { timeout: 20_000 };
 const { chromium, errors } = createRequire(path.join(MODULES, "x.js"))("playwright-core");
 
 /** Opens a window at an address of code-server's. */
@@ -35,8 +36,7 @@ class Window {
 
   /** Opens a file of the workspace and selects `words` in it, their first occurrence. */
   async select(name, words) {
-    await this.open("Control+P", ".quick-input-widget");
-    await this.choose(name, name);
+    await this.choose("Control+P", name, name);
     await this.page.locator(".tab.active", { hasText: name }).waitFor();
     await this.page
       .locator(".editor-instance .view-line")
@@ -54,44 +54,77 @@ class Window {
 
   /** Presses a key until what it opens is there: a window that is busy may drop one. */
   async open(key, selector) {
-    const opened = this.page.locator(selector);
-    await until(selector, async () => {
-      await this.page.keyboard.press(key);
-      await opened.waitFor({ timeout: PRESS_AGAIN_MS }).catch(ifTimeout);
-      return (await opened.isVisible()) || undefined;
-    });
+    await until(selector, () =>
+      inTime(async () => {
+        await this.page.keyboard.press(key);
+        await this.page.locator(selector).waitFor(PRESS_AGAIN);
+      }),
+    );
   }
 
   /** Runs a command by its title in the palette. */
   async command(title) {
-    await this.open("F1", ".quick-input-widget");
-    await this.choose(`>${title}`, title);
+    await this.choose("F1", `>${title}`, title);
   }
 
-  /** Types into the quick input and clicks the row that says `row`: the list may still show other rows when Enter is pressed. */
-  async choose(text, row) {
-    await this.page.locator(".quick-input-widget input").fill(text);
-    await this.page
-      .locator(".quick-input-list .monaco-list-row .label-name", { hasText: exactly(row) })
-      .first()
-      .click();
+  /**
+   * Opens the quick input by a key, types into it and clicks the row that says `row`: the list may still show other rows when Enter is
+   * pressed. What takes the focus meanwhile closes the quick input: then all of this is begun anew.
+   */
+  async choose(key, text, row) {
+    const input = this.page.locator(".quick-input-widget input");
+    const wanted = this.page.locator(".quick-input-list .monaco-list-row .label-name", { hasText: exactly(row) }).first();
+    await until(`${row} in the quick input`, async () => {
+      await this.open(key, ".quick-input-widget");
+      return inTime(async () => {
+        await input.fill(text, BEGIN_ANEW);
+        await wanted.click(BEGIN_ANEW);
+      });
+    });
   }
 
-  /** Waits until the status item of the extension says `state`. */
-  async status(state) {
-    await this.page.locator(".statusbar-item", { hasText: `promptopt: ${state}` }).waitFor();
+  /** Waits until the status item of the extension says `state`; `timeout` in milliseconds. */
+  async status(state, timeout = PATIENCE_MS) {
+    await this.page.locator(".statusbar-item", { hasText: `promptopt: ${state}` }).waitFor({ timeout });
   }
 
-  /** Waits for a notification, and clicks one of its buttons. */
+  /** Waits for a notification, and clicks one of its buttons, or clears it. One that has hidden meanwhile is still in the list of them. */
   async answer(text, button) {
-    const notification = this.notifications.filter({ hasText: text });
-    await notification.first().waitFor();
-    if (button)
-      await notification
-        .first()
-        .locator(".monaco-button", { hasText: exactly(button) })
-        .click();
-    else await this.command("Notifications: Clear All Notifications");
+    const notification = this.notifications.filter({ hasText: text }).first();
+    await until(`the notification ${text}`, async () => {
+      const done = await inTime(async () => {
+        await notification.waitFor(BEGIN_ANEW);
+        if (button) await notification.locator(".monaco-button", { hasText: exactly(button) }).click(BEGIN_ANEW);
+      });
+      if (!done) await this.command("Notifications: Show Notifications");
+      return done;
+    });
+    if (!button) await this.command("Notifications: Clear All Notifications");
+  }
+
+  /** Picks an item from the menu of a button. One that was opened too early lacks items that are registered later: it is opened again. */
+  async pick(button, item) {
+    await until(`${item} in the menu`, () =>
+      inTime(async () => {
+        await this.page.keyboard.press("Escape");
+        await this.page.locator(button).click(PRESS_AGAIN);
+        await this.page.locator(".monaco-menu .action-item", { hasText: exactly(item) }).click(PRESS_AGAIN);
+      }),
+    );
+  }
+
+  /** Types into an input that is open already, and clicks its button. */
+  async enter(text, button) {
+    await this.page.locator(".quick-input-widget input").fill(text);
+    await this.page.locator(".quick-input-widget .monaco-button", { hasText: exactly(button) }).click();
+  }
+
+  /** What all notifications say that nobody has answered yet, the last one first. */
+  async messages() {
+    await this.command("Notifications: Show Notifications");
+    const centre = this.page.locator(".notifications-center.visible");
+    await centre.waitFor();
+    return centre.locator(".notification-list-item-message").allTextContents();
   }
 
   /** Clicks a button of the dialog that says `text`. */
@@ -137,6 +170,13 @@ function exactly(text) {
   return new RegExp(`^${text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`);
 }
 
-function ifTimeout(error) {
-  if (!(error instanceof errors.TimeoutError)) throw error;
+/** True once `work` is done; undefined where it waited too long for something. */
+async function inTime(work) {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    if (error instanceof errors.TimeoutError) return undefined;
+    throw error;
+  }
 }

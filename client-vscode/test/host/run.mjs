@@ -7,7 +7,7 @@ import { CLIENT } from "../editor/places.mjs";
 import { until } from "../editor/until.mjs";
 import { openWindow } from "../editor/window.mjs";
 
-const PATIENCE_MS = 400_000;
+const PATIENCE_MS = 900_000;
 const home = newHome();
 const results = path.join(home, "results.json");
 const driver = ["--vscode-option", "enable-smoke-test-driver"]; // without it the paths below are ignored

@@ -6,9 +6,9 @@ import { writeFileSync } from "node:fs";
 import * as path from "node:path";
 import * as vscode from "vscode";
 
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 180_000; // as in the window: a busy machine starts a server slowly
 
-/** What `probe` gives once it gives something; fails after a minute. */
+/** What `probe` gives once it gives something; fails after three minutes. */
 async function until<T>(what: string, probe: () => T | undefined | Promise<T | undefined>): Promise<T> {
   for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 100))) {
     const value = await probe();
@@ -48,11 +48,21 @@ function hasCommand(name: string): Promise<true | undefined> {
   return Promise.resolve(vscode.commands.getCommands(true)).then((names) => names.includes(name) || undefined);
 }
 
-/** The process of the server, a child of this one. */
-function serverProcess(): number | undefined {
+/** Waits until `words` are what is selected; where something else stays selected, says what. */
+async function selected(editor: vscode.TextEditor, words: string): Promise<void> {
+  const now = () => editor.document.getText(editor.selection);
+  const noted = await until("the selection", () => now() === words || undefined).catch(() => false);
+  assert.ok(noted, `${JSON.stringify(now())} is selected, not ${JSON.stringify(words)}`);
+}
+
+/** The processes of the server, children of this one. */
+function serverProcesses(): number[] {
   const children = execFileSync("ps", ["-o", "pid=,args=", "--ppid", String(process.pid)], { encoding: "utf8" }).split("\n");
-  const line = children.find((child) => /promptopt[.-]lsp/.test(child));
-  return line === undefined ? undefined : Number.parseInt(line, 10);
+  return children.filter((child) => /promptopt[.-]lsp.* --stdio/.test(child)).map((line) => Number.parseInt(line, 10));
+}
+
+function serverProcess(): number | undefined {
+  return serverProcesses()[0];
 }
 
 /** The right side of the diff, once it has a whole rewrite. */
@@ -114,7 +124,9 @@ const tests: Record<string, () => Promise<void>> = {
     const edit = actions.find((action) => action.title === "Optimize prompt")?.edit;
     assert.ok(edit);
     await vscode.workspace.applyEdit(edit);
-    assert.ok(editor.document.getText().includes("Task: create function"));
+    const after = editor.document.getText();
+    assert.ok(after.includes("Task: create function"), after);
+    await selected(editor, after.trimEnd());
     await undone(editor, before);
   },
 
@@ -125,6 +137,24 @@ const tests: Record<string, () => Promise<void>> = {
     assert.ok((await optimized(editor)).includes("Task: create function"));
   },
 
+  "what was selected is selected again once it is rewritten, and after an undo": async () => {
+    const before = "Notes\r\n\r\ncreate function\r\n\r\nThe end\r\n";
+    const editor = await opened("selected.txt", before, "create function");
+    const after = await optimized(editor);
+    await selected(editor, after.slice("Notes\r\n\r\n".length, -"\r\n\r\nThe end\r\n".length));
+    await undone(editor, before);
+    await selected(editor, "create function");
+  },
+
+  "a cursor with nothing selected comes to the end of the rewrite": async () => {
+    const before = 'x = "create function"\n';
+    const editor = await opened("cursor.py", before, "");
+    editor.selection = new vscode.Selection(0, 10, 0, 10);
+    const after = await optimized(editor);
+    const end = editor.document.positionAt(after.lastIndexOf('"'));
+    await until("the cursor", () => editor.selection.isEqual(new vscode.Selection(end, end)) || undefined);
+  },
+
   "a preview is shown, applied when it is accepted, and undone at once": async () => {
     const before = "create function\n";
     const editor = await opened("preview.txt", before, "create function");
@@ -133,7 +163,11 @@ const tests: Record<string, () => Promise<void>> = {
     assert.equal(editor.document.getText(), before);
     await vscode.commands.executeCommand("promptopt.acceptPreview");
     await until("the rewrite", () => editor.document.getText() === proposed || undefined);
-    await undone(editor, before);
+    const active = vscode.window.activeTextEditor;
+    assert.ok(active);
+    assert.equal(active.document, editor.document);
+    await selected(active, proposed.trimEnd());
+    await undone(active, before);
   },
 
   "a preview that is discarded changes nothing": async () => {
@@ -204,6 +238,16 @@ const tests: Record<string, () => Promise<void>> = {
       await vscode.commands.executeCommand("promptopt.optimizePrompt");
       return editor.document.getText().includes("Task: create function") || undefined;
     });
+  },
+
+  "a restart takes the place of a server that does not answer": async () => {
+    const old = await until("the process", serverProcess);
+    process.kill(old, "SIGSTOP");
+    await vscode.commands.executeCommand("promptopt.restartServer");
+    await until("another process", () => serverProcesses().find((each) => each !== old));
+    const editor = await opened("hung.txt", "create function\n", "create function");
+    assert.ok((await optimized(editor)).includes("Task: create function"));
+    await until("the end of the old process", () => !serverProcesses().includes(old) || undefined);
   },
 
   "a restart brings the server back": async () => {

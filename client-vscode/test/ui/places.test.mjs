@@ -1,45 +1,12 @@
-// Where a window may open: several roots, a workspace that is not trusted, a machine without the server and one without Python.
+// Where a window may open: several roots, a workspace that is not trusted, a machine without Python and one whose server does not start.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { newHome, startEditor } from "../editor/code-server.mjs";
-import { CLIENT } from "../editor/places.mjs";
-import { openWindow } from "../editor/window.mjs";
-
-const PROMPT = "create function";
-const MISSING = "the language server is not on this machine";
-
-/** Does `work` in a window of an editor of its own. `query` says what is open, by its default the workspace. */
-async function inEditor(home, options, work, query = { folder: path.join(home, "workspace") }) {
-  const editor = await startEditor(home, options);
-  try {
-    const window = await openWindow(editor.address(query));
-    try {
-      await window.watched(() => work(window, editor));
-    } finally {
-      await window.close();
-    }
-  } finally {
-    await editor.stop();
-  }
-}
-
-/** Writes a file and the folders above it. */
-function put(file, text, mode = 0o644) {
-  mkdirSync(path.dirname(file), { recursive: true });
-  writeFileSync(file, text, { mode });
-  return file;
-}
-
-/** What is in the file once its prompt was rewritten, with `sign` in it, and saved. */
-async function rewritten(window, file, sign) {
-  await window.select(path.basename(file), PROMPT);
-  await window.page.keyboard.press("Control+Alt+O");
-  await window.shows(sign);
-  return window.saved(file, `${PROMPT}\n`);
-}
+import { newHome } from "../editor/code-server.mjs";
+import { SERVER } from "../editor/places.mjs";
+import { MISSING, PROMPT, inEditor, put, rewritten } from "../editor/scenes.mjs";
 
 test("of two roots each has its own adapter", async () => {
   const home = newHome();
@@ -92,20 +59,15 @@ test("without any Python one message says so, and what to do", async () => {
   });
 });
 
-test("the server is installed by pip where the user wants it, works, and is removed again", async () => {
+test("a server that ends before it has answered is said once; another start is one click away", async () => {
   const home = newHome();
-  const note = put(path.join(home, "workspace/note.txt"), `${PROMPT}\n`);
-  await inEditor(home, { machine: { "promptopt.server.package": path.dirname(CLIENT) } }, async (window, editor) => {
-    await window.answer(MISSING, "Install…");
-    await window.picture("install");
-    await window.confirm("Install the promptopt language server?", "Install");
-    await window.status("ready");
-    assert.match(await rewritten(window, note, `Task: ${PROMPT}`), /^Act as /);
-    await window.command("promptopt: Doctor");
-    await window.shows("(own environment)");
-    await window.command("promptopt: Uninstall Language Server");
+  const server = put(path.join(home, "bin/promptopt-lsp"), `#!/bin/sh\n[ "$1" = --version ] && exec '${SERVER}' "$@"\n`, 0o755);
+  await inEditor(home, { machine: { "promptopt.server.path": server } }, async (window, editor) => {
     await window.status("error");
-    await window.answer(MISSING);
-    assert.deepEqual(editor.servers(), []);
+    assert.deepEqual(await window.messages(), ["promptopt: the language server did not start. It has ended before it answered."]);
+    put(server, `#!/bin/sh\nexec '${SERVER}' "$@"\n`);
+    await window.answer("the language server did not start", "Restart");
+    await window.status("ready");
+    assert.equal(editor.servers().length, 1);
   });
 });

@@ -18,6 +18,8 @@ const FILES = {
   "emoji.txt": "😀👩‍👩‍👧 create function 😀\n",
   "accepted.md": "Please:\n\ncreate function\n",
   "discarded.md": "create function\n",
+  "chosen.txt": "create function\n",
+  "variant.txt": "create function\n",
   "cancelled.txt": "create function\n",
   "killed.txt": "create function\n",
 };
@@ -126,10 +128,42 @@ scene("a preview touches nothing until its button accepts it, and undo restores 
   await undoRestores(file, text, now);
 });
 
-scene("a preview that Escape discards leaves the document as it was", async () => {
+scene("another adapter is chosen from a list", async () => {
+  const [file, text] = await opened("chosen.txt");
+  await window.command("promptopt: Optimize Prompt as…");
+  await window.page.locator(".quick-input-list .monaco-list-row .label-name", { hasText: /^markdown$/ }).click();
+  await window.shows("## Task");
+  const now = await window.saved(file, text);
+  assert.match(now, /^# Role\n[^]+create function[^]+\n$/);
+  await undoRestores(file, text, now);
+});
+
+scene("of three variants the one that is picked takes the place of the selection", async () => {
+  const [file, text] = await opened("variant.txt");
+  await window.command("promptopt: Show Variants");
+  const buttons = window.notifications.filter({ hasText: "Which rewrite?" }).locator(".monaco-button");
+  await buttons.nth(2).waitFor();
+  const titles = (await buttons.allTextContents()).map((title) => title.trim());
+  assert.deepEqual(
+    titles.map((title) => title.slice(0, 3)),
+    ["1. ", "2. ", "3. "],
+  );
+  await window.answer("Which rewrite?", titles[1]);
+  const now = await rewritten(file, text);
+  assert.ok(now.split(/\s+/).join(" ").startsWith(titles[1].slice(3, -1)), `${titles[1]}: ${now}`);
+  await undoRestores(file, text, now);
+});
+
+scene("a preview is asked for again by its button, and Escape discards it: the document is as it was", async () => {
   await opened("discarded.md");
   await window.command("promptopt: Preview Rewrite");
-  await window.page.locator(".modified .view-line", { hasText: "Goal:" }).waitFor();
+  const goal = window.page.locator(".modified .view-line", { hasText: "Goal:" });
+  await goal.waitFor();
+  await editor.slowed(async () => {
+    await window.page.locator(".editor-actions [aria-label^='Try Again']").click();
+    await goal.waitFor({ state: "hidden" });
+  });
+  await goal.waitFor();
   await window.page.keyboard.press("Escape");
   await window.page.locator(".tab", { hasText: "discarded.md: rewrite" }).waitFor({ state: "detached" });
   await untouched("discarded.md");
@@ -137,10 +171,12 @@ scene("a preview that Escape discards leaves the document as it was", async () =
 
 scene("a rewrite that is cancelled in its notification leaves the document as it was", async () => {
   await opened("cancelled.txt");
-  await editor.slowed(async () => {
+  await editor.slowed(async ({ hold, release }) => {
     const progress = await started();
+    hold(); // a busy machine may take longer for a click than for a rewrite
     await window.picture("progress");
     await progress.locator(".monaco-button", { hasText: "Cancel" }).click();
+    release();
     await progress.waitFor({ state: "detached" });
   });
   await window.status("ready");
