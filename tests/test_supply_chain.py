@@ -49,6 +49,13 @@ def test_what_ci_uses_is_pinned_by_commit(path: Path) -> None:
     assert [line for line in used if not PINNED.fullmatch(line)] == []
 
 
+@pytest.mark.parametrize(("job", "run"), [("cluster", "make cluster PYTHON=python"), ("browser", "python -m pytest -m browser")])
+def test_ci_runs_the_suites_that_are_skipped_where_something_is_missing(job: str, run: str) -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    commands = [step["run"] for step in workflow["jobs"][job]["steps"] if "run" in step]
+    assert [f'python -m pip install -e ".[dev,{job}]"', run] == [commands[0], commands[-1]]
+
+
 def test_ci_has_every_platform_and_every_python_and_may_only_read() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
     matrix = workflow["jobs"]["test"]["strategy"]["matrix"]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from promptopt.codec import Codec, PlainCodec, Table
 from promptopt.errors import BundleError
@@ -98,15 +98,15 @@ class Manifest:
                 raise TypeError(f"{name} should be between {least} and {MOST_PIECES}")
         if not all(isinstance(piece, str) for piece in self.prefix):
             raise TypeError("prefix should be a list of pieces")
-        if not _is_figure(self.temperature) or not 0 <= self.temperature <= HOTTEST:
+        if not is_figure(self.temperature) or not 0 <= self.temperature <= HOTTEST:
             raise TypeError(f"temperature should be between 0 and {HOTTEST}")
-        if self.calibration and not (_is_figure(self.calibration.slope) and _is_figure(self.calibration.intercept)):
+        if self.calibration and not (is_figure(self.calibration.slope) and is_figure(self.calibration.intercept)):
             raise TypeError("calibration should be of numbers")
         if not isinstance(self.metrics, Mapping) or not all(isinstance(figure, int | float) for figure in self.metrics.values()):
             raise TypeError("metrics should be numbers by their names")
 
 
-def _is_figure(value: object) -> bool:
+def is_figure(value: object) -> TypeGuard[float]:
     """Whether a value is a number that can be computed with: finite, and within what a float holds exactly."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_FIGURE
 

@@ -16,16 +16,12 @@ Deploy = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
-def address() -> Iterator[str]:
-    """Where the proxy listens."""
+def nodes() -> Iterator[Any]:
+    """The cluster, of a first node and a second one."""
     ray = pytest.importorskip("ray")
-    from ray import serve
     from ray._raylet import Config
     from ray.cluster_utils import Cluster
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PYTHONPATH", PATH)
         patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
@@ -40,22 +36,33 @@ def address() -> Iterator[str]:
             nodes.add_node(**NODE)
             nodes.add_node(**NODE)
             ray.init(nodes.address, log_to_driver=False)
-            serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
-            yield f"http://127.0.0.1:{port}"
+            yield nodes
         finally:
             ray.shutdown()
             nodes.shutdown()
 
 
+@pytest.fixture(scope="session")
+def address(nodes: Any) -> str:
+    """Where the proxy of the first node listens."""
+    from ray import serve
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
+    return f"http://127.0.0.1:{port}"
+
+
 @pytest.fixture
 def deploy(address: str) -> Deploy:
-    """Puts the application with these options on two replicas, as `serve deploy` does, and waits until it runs."""
+    """Puts the application with these options on so many replicas, as `serve deploy` does, and waits until it runs."""
     from ray.serve.context import _get_global_client
     from ray.serve.schema import ServeDeploySchema
 
-    def deployed(**options: Any) -> None:
-        replicas = {"name": "promptopt", "num_replicas": 2, "autoscaling_config": None}
-        application = {"name": "promptopt", "import_path": "fake_cluster:app", "args": options, "deployments": [replicas]}
+    def deployed(replicas: int = 2, **options: Any) -> None:
+        wanted = {"name": "promptopt", "num_replicas": replicas, "autoscaling_config": None}
+        application = {"name": "promptopt", "import_path": "fake_cluster:app", "args": options, "deployments": [wanted]}
         _get_global_client().deploy_apps(ServeDeploySchema.model_validate({"applications": [application]}), _blocking=True)
 
     return deployed

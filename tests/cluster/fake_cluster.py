@@ -22,9 +22,14 @@ def app(options: Options) -> Application:
 
 def fake(settings: Settings) -> Optimizer:
     codec = mini_codec()
-    machine = int(ray.get_runtime_context().get_node_id()[:4], 16)
+    machine = machine_number(ray.get_runtime_context().get_node_id())
     ids = [*codec.plain(f"Act as {os.getpid()} on {machine}.\n\nTask:"), codec.prompt, *codec.plain(TAIL), END]
     return Optimizer(settings, lambda _: Model(manifest(), codec, FakeEngine(codec, DELAY, ids)))
+
+
+def machine_number(node: str) -> int:
+    """How a machine is called in a rewrite; `node` is what Ray calls it."""
+    return int(node[:4], 16)
 
 
 def written_by(text: str) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Two replicas behind one address: answered, killed, replaced. `make cluster` runs it; it needs Ray."""
+"""Replicas on two machines behind one address: answered, killed, replaced. `make cluster` runs it; it needs Ray."""
 
 import os
 import signal
@@ -7,15 +7,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx2
 import pytest
-from cluster.conftest import Deploy
+from cluster.conftest import NODE, Deploy
 from fakes import TAIL
 
 pytest.importorskip("ray")
 
-from fake_cluster import written_by
+from fake_cluster import machine_number, written_by
 
 from promptopt.cluster import AT_A_TIME
 
@@ -40,14 +41,23 @@ class Load:
                 self.answers.append((begun, prompt, answer))
                 count += 1
 
-    def writers(self) -> set[int]:
-        return {written_by(answer.json()["optimized_prompt"])[0] for _, _, answer in list(self.answers) if answer.status_code == 200}
+    def writers(self) -> set[tuple[int, int]]:
+        """Process and machine of each replica that has written."""
+        return {written_by(answer.json()["optimized_prompt"]) for _, _, answer in list(self.answers) if answer.status_code == 200}
 
     def wait_for(self, processes: int) -> float:
         """The time at which so many have written."""
         while len(self.writers()) < processes:
             time.sleep(0.1)
         return time.monotonic()
+
+    def wait_for_answers(self, count: int, since: float) -> None:
+        """Until so many rewrites have come that were asked for after this time."""
+        while sum(at > since and is_right(prompt, answer) for at, prompt, answer in list(self.answers)) < count:
+            time.sleep(0.1)
+
+    def lost(self) -> list[tuple[float, str, httpx2.Response]]:
+        return [(at, prompt, answer) for at, prompt, answer in self.answers if not is_right(prompt, answer)]
 
 
 def begun(load: Load, pool: ThreadPoolExecutor) -> list[Future[None]]:
@@ -56,6 +66,20 @@ def begun(load: Load, pool: ThreadPoolExecutor) -> list[Future[None]]:
 
 def is_right(prompt: str, answer: httpx2.Response) -> bool:
     return answer.status_code == 200 and answer.json()["optimized_prompt"].endswith(f".\n\nTask: {prompt}{TAIL}")
+
+
+def report(what: str, load: Load, seconds: float, record_property: Callable[[str, object], None]) -> None:
+    record_property("requests", len(load.answers))
+    record_property("lost", len(load.lost()))
+    record_property("seconds until the new replica answered", round(seconds, 1))
+    print(f"\n{what}: {len(load.answers)} requests, {len(load.lost())} lost, as many replicas as before after {seconds:.1f} s")
+
+
+def assert_to_be_sent_again(load: Load) -> None:
+    """Each lost request was answered so, and is rewritten when it is sent again."""
+    for _, prompt, answer in load.lost():
+        assert (answer.status_code, answer.json()["error"]["code"], answer.headers["retry-after"]) == (503, "unavailable", "2")
+        assert is_right(prompt, httpx2.post(f"{load.address}/optimize", json={"prompt": prompt}, timeout=60))
 
 
 def test_replicas_on_both_machines_answer(address: str, deploy: Deploy) -> None:
@@ -78,23 +102,43 @@ def test_a_replica_that_is_killed_takes_along_only_what_it_had(
     with ThreadPoolExecutor(CLIENTS) as pool:
         clients = begun(load, pool)
         load.wait_for(2)
-        victim = min(load.writers())
+        victim, _ = min(load.writers())
         killed = time.monotonic()
         os.kill(victim, signal.SIGKILL)
         recovered = load.wait_for(3)
         load.stop.set()
         for client in clients:
             client.result()
-    lost = [(at, prompt, answer) for at, prompt, answer in load.answers if not is_right(prompt, answer)]
-    record_property("requests", len(load.answers))
-    record_property("lost", len(lost))
-    record_property("seconds until the new replica answered", round(recovered - killed, 1))
-    print(f"\n{len(load.answers)} requests, {len(lost)} lost, new replica after {recovered - killed:.1f} s")
-    assert 0 < len(lost) <= AT_A_TIME
-    for at, prompt, answer in lost:
-        assert at < killed
-        assert (answer.status_code, answer.json()["error"]["code"], answer.headers["retry-after"]) == (503, "unavailable", "2")
-        assert is_right(prompt, httpx2.post(f"{address}/optimize", json={"prompt": prompt}, timeout=60))
+    report("replica", load, recovered - killed, record_property)
+    assert 0 < len(load.lost()) <= AT_A_TIME
+    assert max(at for at, _, _ in load.lost()) < killed
+    assert_to_be_sent_again(load)
+
+
+def test_a_machine_that_dies_takes_along_only_what_its_replicas_had(
+    address: str, nodes: Any, deploy: Deploy, record_property: Callable[[str, object], None]
+) -> None:
+    """Three replicas do not fit on one machine; one that joins is given those that have no place any more."""
+    deploy(replicas=3)
+    load = Load(address)
+    [second] = nodes.worker_nodes
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        clients = begun(load, pool)
+        load.wait_for(3)
+        had = [process for process, machine in load.writers() if machine == machine_number(second.node_id)]
+        killed = time.monotonic()
+        nodes.remove_node(second, allow_graceful=False)
+        load.wait_for_answers(CLIENTS, since=time.monotonic())
+        joined = nodes.add_node(**NODE)
+        recovered = load.wait_for(3 + len(had))
+        load.stop.set()
+        for client in clients:
+            client.result()
+    report("machine", load, recovered - killed, record_property)
+    assert had
+    assert machine_number(joined.node_id) in {machine for _, machine in load.writers()}
+    assert 0 < len(load.lost()) <= AT_A_TIME * len(had)
+    assert_to_be_sent_again(load)
 
 
 def test_another_adapter_is_put_in_under_load_and_nobody_notices(address: str, deploy: Deploy) -> None:
@@ -108,5 +152,5 @@ def test_another_adapter_is_put_in_under_load_and_nobody_notices(address: str, d
         load.stop.set()
         for client in clients:
             client.result()
-    assert [(prompt, answer.text) for _, prompt, answer in load.answers if not is_right(prompt, answer)] == []
+    assert [(prompt, answer.text) for _, prompt, answer in load.lost()] == []
     assert httpx2.get(f"{address}/health", timeout=60).json()["adapter"] == "markdown"
