@@ -1,6 +1,7 @@
 """Each rule of golden/README.md is enforced, and everything that ships keeps to it."""
 
 import copy
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -320,3 +321,15 @@ def test_no_condition_is_met_by_every_example() -> None:
         if condition and all(condition.search(example) for example in examples)
     ]
     assert empty == []
+
+
+def test_no_line_names_what_its_prompt_need_not_name() -> None:
+    plain = {"Background", "English", "Internet", "Latin", "Overview", "Things"}
+    named = [
+        (name, line.text, word)
+        for name, entry in entries().items()
+        for line in all_lines(entry)
+        for word in re.findall(r"(?<!^)(?<![.!?:] )\b[A-Z][A-Za-z]*[a-z]\b", line.text)
+        if word not in plain and not (line.says and line.says.search(word))
+    ]
+    assert named == []
