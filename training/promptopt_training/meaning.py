@@ -66,6 +66,8 @@ def subject_ends(codec: Codec, source: Sequence[int], prompt: str, subject: str)
 class Reader(nn.Module):
     """An encoder, a map from the mean of its states to the vectors of the teacher, and the probes."""
 
+    pointing: torch.Tensor
+
     def __init__(self, model: T5ForConditionalGeneration, dimensions: int, kinds: int, pointers: Sequence[int]) -> None:
         super().__init__()
         width, size = model.config.d_model, model.config.vocab_size
