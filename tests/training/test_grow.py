@@ -89,7 +89,7 @@ def test_the_same_vocabulary_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_vocabulary_of_other_pieces_is_refused(tmp_path: Path) -> None:
     model = model_format.ModelProto.FromString(SPIECE.read_bytes())
-    model.pieces[400].piece = "▁unicorn"
+    model.pieces[-1].piece = "▁unicornz"
     (tmp_path / "other.model").write_bytes(model.SerializeToString())
     with pytest.raises(InvalidInput, match=r"does not have the .* pieces of the base in"):
         taken_up(base(tmp_path / "base"), Vocabulary(tmp_path / "other.model"), beasts_apart, seed=0)

@@ -111,7 +111,7 @@ def test_a_rewrite_that_is_too_long_is_refused_before_anything_is_written(tmp_pa
     pairs = [*read_pairs(given.data_path), Pair("fix the pump", "Task: fix the pump" + "\nqzx 7" * 200)]
     write_pairs(pairs, given.data_path)
     said = refused(given)
-    assert re.search(r"pair 41 \(line 242\): its rewrite takes \d+ pieces, 320 are allowed: 'fix the pump'", said)
+    assert re.search(r"pair 41 \(line 282\): its rewrite takes \d+ pieces, 320 are allowed: 'fix the pump'", said)
     assert said.endswith("Nothing was trained; mend the pair or leave it out.")
 
 

@@ -26,7 +26,7 @@ MASKS = 24
 LONGEST_LINE = 1000
 PHRASE_WORDS, LONGEST_PIECE, LONGEST_PART = 7, 60, 12
 RAREST, SEEDS = 4, 600_000
-UNWANTED = -30.0
+UNWANTED = -1000.0
 "The score of a phrase that no line has any more."
 SPACE = "▁"
 REWRITE, DENOISE = "<rewrite>", "<denoise>"
