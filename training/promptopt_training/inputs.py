@@ -17,8 +17,8 @@ LONGEST_WORDS = 200
 _LETTERS = "abcdefghilmnoprstu"
 _LOOSE_WORDS = """
 a about am an and are as at be between but by can could did do does every for from get give go has have help hey hi how i if in into is
-it its list long subtle make many me most much my need new no not of on or our please should signs so some stop tell than that the their then
-there these this tips to until up want was we were what what's whats when where whether which who why will with would write you your
+it its list long subtle make many me most much my need new no not of on or our please should signs so some stop tell than that the their
+then there these this tips to until up want was we were what what's whats when where whether which who why will with would write you your
 """
 _LOOSE = frozenset(_LOOSE_WORDS.split())
 _STOPS = ".,;:!?"
