@@ -154,6 +154,15 @@ def test_pairs_of_any_style_are_in_that_form_and_pass_the_codec(style: str) -> N
             assert pair in [composed(pair.prompt, entry, style, subject) for subject in subjects]
 
 
+@pytest.mark.parametrize(
+    ("prompt", "subject", "named"),
+    [("explain tides to a child", "tides", "tides"), ("tides explained to a child", "tides", ""), ("explain it", "", "")],
+)
+def test_the_subject_of_a_pair_is_what_its_rewrite_may_name(prompt: str, subject: str, named: str) -> None:
+    pair = composed(prompt, entries()["study_work/explain"], "golden", subject)
+    assert (pair.subject, "tides" in pair.rewrite.replace(prompt, "")) == (named, bool(named))
+
+
 def test_the_lesson_to_leave_a_prompt_alone_has_the_rewrite_on_both_sides() -> None:
     pair = Pair("a", "do a", "golden", "code/function")
     assert unchanged(pair) == Pair("do a", "do a", "golden", "code/function")

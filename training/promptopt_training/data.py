@@ -61,7 +61,8 @@ STYLES = {"golden": 6, "markdown": 2, "xml": 2, "concise": 2}
 
 def composed(prompt: str, entry: Entry, style: str, subject: str = "") -> Pair:
     """The pair of `prompt` and its structured form in one layout."""
-    return Pair(prompt, LAYOUTS[style](compose(prompt, entry, subject)), style, entry.name, subject)
+    parts = compose(prompt, entry, subject)
+    return Pair(prompt, LAYOUTS[style](parts), style, entry.name, parts.topic)
 
 
 def unchanged(pair: Pair) -> Pair:

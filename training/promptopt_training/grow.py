@@ -17,6 +17,7 @@ from promptopt.bundle import BASE_FILES, VOCABULARY, check_files
 from promptopt.errors import InvalidInput
 from promptopt.vocabulary import Vocabulary
 from promptopt_training.labels import Embedder
+from promptopt_training.vocabulary import is_phrase
 
 LENGTH, NOISE = 12.0, 0.35
 "Length of a new row, like that of trained ones, and the spread of the noise that tells words of one meaning apart."
@@ -32,7 +33,7 @@ def taken_up(folder: Path, vocabulary: Vocabulary, embed: Embedder, seed: int) -
     check_files(folder, BASE_FILES)
     known = Vocabulary(folder / VOCABULARY)
     changed = [index for index in range(min(len(known), len(vocabulary))) if known.piece(index) != vocabulary.piece(index)]
-    if len(known) > len(vocabulary) or not all(_is_phrase(known.piece(index)) and _is_phrase(vocabulary.piece(index)) for index in changed):
+    if len(known) > len(vocabulary) or not all(is_phrase(known.piece(index)) and is_phrase(vocabulary.piece(index)) for index in changed):
         raise InvalidInput(
             f"The vocabulary does not have the {len(known)} pieces of the base in {folder} at their places.",
             "Take the vocabulary of that base, or one that was made from it.",
@@ -47,10 +48,6 @@ def taken_up(folder: Path, vocabulary: Vocabulary, embed: Embedder, seed: int) -
         with torch.no_grad():
             model.shared.weight[new] = torch.from_numpy(new_rows(new, known, rows, vocabulary, embed, seed))
     return model
-
-
-def _is_phrase(piece: str) -> bool:
-    return " " in piece[1:].replace("▁", " ") and "\n" not in piece
 
 
 def new_rows(new: Sequence[int], known: Vocabulary, rows: Rows, vocabulary: Vocabulary, embed: Embedder, seed: int) -> Rows:

@@ -103,14 +103,14 @@ def pretrain(options: PretrainOptions, log: Callable[[str], None] = print) -> Pa
 def meaning_lessons(options: PretrainOptions, vocabulary: Vocabulary) -> Lessons:
     """Every prompt of the pairs once, as the network reads it, with its kind of task, its subject and the vector of the embedding model."""
     pairs = {pair.prompt: pair for pair in reversed(read_pairs(options.data_path)) if pair.prompt != pair.rewrite}
-    kinds = sorted({pair.entry for pair in pairs.values()})
+    kinds = {entry: number for number, entry in enumerate(sorted({pair.entry for pair in pairs.values()}))}
     codec = Codec(vocabulary, TABLE, [vocabulary.id(REWRITE)])
     vectors = vectors_of(list(pairs), sentence_embedder(), options.output_dir / "meaning.npy")
     lessons = []
     for pair, vector in zip(pairs.values(), vectors, strict=True):
         source = codec.encode_prompt(pair.prompt, READ_LIMIT)
         ends = subject_ends(codec, source, pair.prompt, pair.subject)
-        lessons.append(Lesson(source, vector.tolist(), kinds.index(pair.entry), ends))
+        lessons.append(Lesson(source, vector.tolist(), kinds[pair.entry], ends))
     return Lessons(lessons, options.batch_tokens, options.seed)
 
 

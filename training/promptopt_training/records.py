@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 class Pair:
     """A prompt and the rewrite wanted for it.
 
-    style, entry, subject: of a composed pair the form, the kind of task, and what the prompt is about in its own words.
+    style, entry, subject: of a composed pair the form, the kind of task, and the words of the prompt that may be named as its subject.
     line: where a pair that was read stands in its file.
     """
 

@@ -6,8 +6,8 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2 as model_format
@@ -69,6 +69,12 @@ def frame_pieces() -> list[str]:
     frames = {frame.removesuffix(" ") for layout in LAYOUTS.values() for frame in layout(hollow).split(_HOLE)}
     kept = {frame for frame in frames if "\n" in frame or len(frame.split()) > 1}
     return sorted(kept | {"." + frame for frame in kept if frame.startswith("\n")} | {"\n"})
+
+
+@cache
+def declared_frames() -> tuple[str, ...]:
+    """The frames as a SentencePiece model spells them."""
+    return tuple(frame.replace(" ", SPACE) for frame in frame_pieces())
 
 
 def spelled_lines(pairs: Iterable[Pair]) -> Iterator[str]:
@@ -142,7 +148,7 @@ def train_vocabulary(lines: Sequence[str], words: Sequence[str], size: int) -> b
                 unk_id=2,
                 bos_id=-1,
                 control_symbols=control_pieces(),
-                user_defined_symbols=[frame.replace(" ", SPACE) for frame in frame_pieces()],
+                user_defined_symbols=list(declared_frames()),
                 num_threads=2,
                 minloglevel=1,
             )
@@ -201,19 +207,19 @@ def renewed(model: bytes, chosen: bytes) -> bytes:
     Phrases that find no place are the rarest; a place that is left keeps its phrase, which no text asks for.
     """
     known = model_format.ModelProto.FromString(model)  # type: ignore[attr-defined]
-    wanted = {piece.piece: piece.score for piece in model_format.ModelProto.FromString(chosen).pieces if is_phrase(piece)}  # type: ignore[attr-defined]
+    wanted = {piece.piece: piece.score for piece in model_format.ModelProto.FromString(chosen).pieces if is_phrase(piece.piece)}  # type: ignore[attr-defined]
     kept = {piece.piece for piece in known.pieces if piece.piece in wanted}
     left = iter(sorted(wanted.keys() - kept, key=lambda phrase: (-wanted[phrase], phrase)))
     for piece in known.pieces:
-        if piece.piece not in kept and is_phrase(piece):
-            piece.piece = next(left, piece.piece)
-        piece.score = wanted.get(piece.piece, UNWANTED if is_phrase(piece) else piece.score)
+        if is_phrase(piece.piece):
+            piece.piece = piece.piece if piece.piece in kept else next(left, piece.piece)
+            piece.score = wanted.get(piece.piece, UNWANTED)
     return bytes(known.SerializeToString())
 
 
-def is_phrase(piece: Any) -> bool:
-    """Whether a piece of a SentencePiece model is several words; frames, which are declared, are none."""
-    return piece.type == piece.NORMAL and SPACE in piece.piece[1:]
+def is_phrase(piece: str) -> bool:
+    """Whether a piece is several words to be written; frames, which are declared, are none."""
+    return SPACE in piece[1:] and piece not in declared_frames()
 
 
 def vocabulary_from_pairs(options: VocabularyOptions, log: Callable[[str], None]) -> None:

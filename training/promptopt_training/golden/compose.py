@@ -19,7 +19,7 @@ _Choice = Callable[[Sequence[_Usable], int], Sequence[_Usable]]
 
 @dataclass(frozen=True)
 class Parts:
-    """The content of a structured prompt, before a layout gives it a form."""
+    """The content of a structured prompt, before a layout gives it a form; `topic` is the subject as its lines may name it, "" for none."""
 
     persona: str
     context: str
@@ -27,6 +27,7 @@ class Parts:
     constraints: tuple[str, ...]
     steps: tuple[str, ...]
     goal: str
+    topic: str = ""
 
 
 def compose(prompt: str, entry: Entry, subject: str = "") -> Parts:
@@ -48,6 +49,7 @@ def compose(prompt: str, entry: Entry, subject: str = "") -> Parts:
         constraints=tuple(text for _, text in constraints),
         steps=tuple(text for _, text in steps),
         goal=_first(entry.goals, prompt, topic),
+        topic=topic,
     )
 
 
