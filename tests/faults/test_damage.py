@@ -71,7 +71,7 @@ def test_a_damaged_form_is_made_again_for_whoever_asks_for_a_rewrite(
 ) -> None:
     monkeypatch.setattr(loader, "cache_folder", lambda: tmp_path)
     settings = Settings(adapter=str(tiny.adapter))
-    asked = sources(tiny)[0]
+    asked = sources()[0]
     expected = ids(list(loader.load_model(settings).engine.stream(asked, Decoding(6), RUNNING)))
     path = loader.compiled_folder(tiny, tmp_path) / "model.bin"
     path.write_bytes(flipped(path.read_bytes()))
@@ -96,10 +96,10 @@ def test_what_comes_out_damaged_every_time_is_an_error_and_not_tried_for_ever(
 
 def test_who_reads_a_form_reads_on_when_it_is_deleted_and_made_again(tiny: Bundle, tmp_path: Path, made: list[str]) -> None:
     engine = loader.open_engine(loader.compiled_model(tiny, tmp_path))
-    stream = engine.stream(sources(tiny)[0], Decoding(12), RUNNING)
+    stream = engine.stream(sources()[0], Decoding(12), RUNNING)
     first = next(stream)
     assert loader.forget([tiny.adapter], tmp_path) != []
     loader.compiled_model(tiny, tmp_path)
     rest = ids(list(stream))
-    assert [first.id, *rest] == ids(list(engine.stream(sources(tiny)[0], Decoding(12), RUNNING)))
+    assert [first.id, *rest] == ids(list(engine.stream(sources()[0], Decoding(12), RUNNING)))
     assert len(rest) == 11

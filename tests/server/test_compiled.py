@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_models import PROMPTS, SIZE, compiled, greedy, ids, model_file, reference, sources, tiny_adapter, tiny_base
+from tiny_models import SIZE, compiled, greedy, ids, model_file, reference, sources, tiny_adapter, tiny_base
 
 from promptopt.bundle import WEIGHTS, Bundle, open_bundle
 from promptopt.codec import END
@@ -28,7 +28,7 @@ def drawn(engine: CompiledEngine, source: list[int], seed: int, temperature: flo
 
 
 def test_a_batch_writes_what_its_rows_write_alone_in_order(tied: Bundle, engine: CompiledEngine) -> None:
-    asked = sources(tied)
+    asked = sources()
     alone = [list(engine.stream(source, Decoding(LIMIT), RUNNING)) for source in asked]
     together = engine.batch(asked, Decoding(LIMIT), RUNNING)
     assert [ids(tokens) for tokens in together] == [ids(tokens) for tokens in alone]
@@ -40,9 +40,9 @@ def test_the_end_may_come_first(tmp_path: Path) -> None:
     base = tiny_base(tmp_path / "base", ends=60.0)
     bundle = open_bundle("tiny", tiny_adapter(tmp_path / "adapter", base), base)
     engine = compiled(bundle, tmp_path / "compiled")
-    expected = [greedy(reference(base, bundle.adapter), source, LIMIT) for source in sources(bundle)]
+    expected = [greedy(reference(base, bundle.adapter), source, LIMIT) for source in sources()]
     assert 1 in [len(tokens) for tokens in expected]
-    assert [ids(tokens) for tokens in engine.batch(sources(bundle), Decoding(LIMIT), RUNNING)] == [
+    assert [ids(tokens) for tokens in engine.batch(sources(), Decoding(LIMIT), RUNNING)] == [
         [index for index, _ in tokens] for tokens in expected
     ]
 
@@ -57,7 +57,7 @@ def test_a_long_prompt_is_read_whole(tied: Bundle, engine: CompiledEngine) -> No
 
 @pytest.mark.parametrize("limit", [1, 3])
 def test_no_more_is_written_than_the_limit(tied: Bundle, engine: CompiledEngine, limit: int) -> None:
-    [source, *_] = sources(tied)
+    [source, *_] = sources()
     assert len(list(engine.stream(source, Decoding(limit), RUNNING))) == limit
     assert [len(tokens) for tokens in engine.batch([source, source], Decoding(limit), RUNNING)] == [limit, limit]
 
@@ -67,7 +67,7 @@ def test_a_stream_stops_within_one_piece(tied: Bundle, engine: CompiledEngine, a
     stop, found = threading.Event(), []
     if after == 0:
         stop.set()
-    for token in engine.stream(sources(tied)[0], Decoding(LIMIT), stop):
+    for token in engine.stream(sources()[0], Decoding(LIMIT), stop):
         found.append(token)
         if len(found) == after:
             stop.set()
@@ -77,11 +77,11 @@ def test_a_stream_stops_within_one_piece(tied: Bundle, engine: CompiledEngine, a
 def test_a_stopped_batch_is_cut_short(tied: Bundle, engine: CompiledEngine) -> None:
     stop = threading.Event()
     stop.set()
-    assert [len(tokens) <= 1 for tokens in engine.batch(sources(tied), Decoding(LIMIT), stop)] == [True] * len(PROMPTS)
+    assert [len(tokens) <= 1 for tokens in engine.batch(sources(), Decoding(LIMIT), stop)] == [True] * len(sources())
 
 
 def test_after_a_stop_the_next_stream_is_whole(tied: Bundle, engine: CompiledEngine) -> None:
-    source = sources(tied)[0]
+    source = sources()[0]
     whole = list(engine.stream(source, Decoding(LIMIT), RUNNING))
     left = engine.stream(source, Decoding(LIMIT), RUNNING)
     next(left)
@@ -90,7 +90,7 @@ def test_after_a_stop_the_next_stream_is_whole(tied: Bundle, engine: CompiledEng
 
 
 def test_a_seed_draws_the_same_each_time(tied: Bundle, engine: CompiledEngine) -> None:
-    source = sources(tied)[0]
+    source = sources()[0]
     first = [drawn(engine, source, seed) for seed in (1, 2, 3)]
     assert [drawn(engine, source, seed) for seed in (1, 2, 3)] == first
     assert len({tuple(tokens) for tokens in first}) == 3
@@ -99,19 +99,19 @@ def test_a_seed_draws_the_same_each_time(tied: Bundle, engine: CompiledEngine) -
 
 
 def test_a_draw_among_one_is_the_likeliest(tied: Bundle, engine: CompiledEngine) -> None:
-    source = sources(tied)[0]
+    source = sources()[0]
     assert drawn(engine, source, 7, top_k=1) == ids(list(engine.stream(source, Decoding(8), RUNNING)))
 
 
 def test_a_draw_does_not_change_the_likeliest(tied: Bundle, engine: CompiledEngine) -> None:
-    source = sources(tied)[0]
+    source = sources()[0]
     before = list(engine.stream(source, Decoding(8), RUNNING))
     drawn(engine, source, 3)
     assert list(engine.stream(source, Decoding(8), RUNNING)) == before
 
 
 def test_what_is_drawn_has_the_probability_that_the_network_gave_it(tied: Bundle, engine: CompiledEngine) -> None:
-    source = sources(tied)[0]
+    source = sources()[0]
     found = list(engine.stream(source, Decoding(6, 0.5, seed=4), RUNNING))
     with torch.no_grad():
         start = torch.tensor([[0, *ids(found)[:-1]]])
@@ -123,12 +123,12 @@ def test_what_is_drawn_has_the_probability_that_the_network_gave_it(tied: Bundle
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_the_threads_do_not_change_what_is_written(tied: Bundle, engine: CompiledEngine, tmp_path: Path, threads: int) -> None:
     several = compiled(tied, tmp_path, threads=threads)
-    asked = sources(tied) * 2
+    asked = sources() * 2
     assert several.batch(asked, Decoding(LIMIT), RUNNING) == engine.batch(asked, Decoding(LIMIT), RUNNING)
 
 
 def test_two_streams_at_once_do_not_mix(tied: Bundle, engine: CompiledEngine) -> None:
-    one, other = sources(tied)[:2]
+    one, other = sources()[:2]
     alone = [list(engine.stream(source, Decoding(LIMIT), RUNNING)) for source in (one, other)]
     pairs = itertools.zip_longest(engine.stream(one, Decoding(LIMIT), RUNNING), engine.stream(other, Decoding(LIMIT), RUNNING))
     found = list(zip(*pairs, strict=True))
@@ -137,9 +137,9 @@ def test_two_streams_at_once_do_not_mix(tied: Bundle, engine: CompiledEngine) ->
 
 def test_sessions_of_several_threads_take_turns(tied: Bundle, tmp_path: Path) -> None:
     engine = compiled(tied, tmp_path, threads=2)
-    expected = [list(engine.stream(source, Decoding(LIMIT), RUNNING)) for source in sources(tied)]
+    expected = [list(engine.stream(source, Decoding(LIMIT), RUNNING)) for source in sources()]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda source: list(engine.stream(source, Decoding(LIMIT), RUNNING)), sources(tied) * 3))
+        found = list(pool.map(lambda source: list(engine.stream(source, Decoding(LIMIT), RUNNING)), sources() * 3))
     assert found == expected * 3
 
 
@@ -168,7 +168,7 @@ def test_a_base_in_half_precision_is_kept_in_it_but_for_what_the_adapter_changes
     assert {name for name, kind in kinds.items() if kind == "float32"} == {name for name in kinds if name.endswith((".qkv", ".q", ".kv"))}
     network = reference(base, bundle.adapter).float()
     engine = compiled(bundle, tmp_path / "model")
-    for source in sources(bundle):
+    for source in sources():
         written = list(engine.stream(source, Decoding(LIMIT), RUNNING))
         expected = greedy(network, source, LIMIT)
         assert ids(written) == [piece for piece, _ in expected]
@@ -177,7 +177,7 @@ def test_a_base_in_half_precision_is_kept_in_it_but_for_what_the_adapter_changes
 
 @pytest.mark.parametrize("threads", [2, 3, 8])
 def test_threads_change_nothing_of_what_is_written(tied: Bundle, tmp_path: Path, threads: int) -> None:
-    asked = sources(tied) * 4
+    asked = sources() * 4
     alone, shared = (compiled(tied, tmp_path / "model", threads=number).batch(asked, Decoding(LIMIT), RUNNING) for number in (1, threads))
     assert shared == alone
 
@@ -207,7 +207,7 @@ def test_a_network_that_lacks_a_tensor_is_refused(tied: Bundle, tmp_path: Path) 
 def test_pieces_that_are_none_are_refused_and_the_rewrite_goes_on(
     tied: Bundle, engine: CompiledEngine, only: dict[int, list[int]], message: str
 ) -> None:
-    source = sources(tied)[0]
+    source = sources()[0]
     session = engine._network.start([source], [[]], LIMIT, 0.0, 1, 0, END)
     with pytest.raises(ValueError, match=message):
         session.step(only)
@@ -218,7 +218,7 @@ def test_pieces_that_are_none_are_refused_and_the_rewrite_goes_on(
 
 
 def test_a_piece_that_is_withheld_later_is_not_written_again(tied: Bundle, engine: CompiledEngine) -> None:
-    source = sources(tied)[0]
+    source = sources()[0]
     session = engine._network.start([source], [[]], LIMIT, 0.0, 1, 0, END)
     [(_, first, _)] = session.step({})
     session.withhold(0, first)

@@ -48,11 +48,11 @@ def own(tied: Bundle, tmp_path: Path) -> Bundle:
 
 def test_the_compiled_network_writes_what_the_reference_writes(shaped: Bundle, tmp_path: Path) -> None:
     model = reference(shaped.base, shaped.adapter)
-    expected = [greedy(model, source, LIMIT) for source in sources(shaped)]
+    expected = [greedy(model, source, LIMIT) for source in sources()]
     assert END in [written[-1][0] for written in expected]
     engines: list[Engine] = [portable(shaped, tmp_path), *(compiled(shaped, tmp_path, kernels=name) for name in kernel_names())]
     for engine in engines:
-        found = engine.batch(sources(shaped), Decoding(LIMIT), RUNNING)
+        found = engine.batch(sources(), Decoding(LIMIT), RUNNING)
         assert [ids(tokens) for tokens in found] == [[index for index, _ in written] for written in expected]
         for tokens, written in zip(found, expected, strict=True):
             assert [token.log_prob for token in tokens] == pytest.approx([log_prob for _, log_prob in written], abs=1e-3)
@@ -62,7 +62,7 @@ def test_the_adapter_matters(tied: Bundle, tmp_path: Path) -> None:
     other = tiny_adapter(tmp_path / "other", tied.base, seed=5)
     one = compiled(tied, tmp_path / "a")
     two = compiled(bundle_of(other), tmp_path / "b")
-    source = sources(tied)[0]
+    source = sources()[0]
     assert ids(list(one.stream(source, Decoding(LIMIT), RUNNING))) != ids(list(two.stream(source, Decoding(LIMIT), RUNNING)))
 
 
@@ -80,7 +80,7 @@ def test_an_early_t5_config_compiles(own: Bundle, tmp_path: Path) -> None:
     )
     (base / "config.json").write_text(json.dumps({key: value for key, value in config.items() if key not in later}))
     engine = compiled(replace(own, base=base), tmp_path / "compiled")
-    source = sources(own)[1]
+    source = sources()[1]
     assert ids(list(engine.stream(source, Decoding(LIMIT), RUNNING))) == [
         index for index, _ in greedy(reference(base, own.adapter), source, LIMIT)
     ]
@@ -106,7 +106,7 @@ def test_a_base_with_spare_rows_compiles(tmp_path: Path) -> None:
 
 def test_int8_is_smaller_and_nearly_as_sure(tied: Bundle, engine: CompiledEngine, tmp_path: Path) -> None:
     small = compiled(tied, tmp_path, "int8")
-    source = sources(tied)[1]
+    source = sources()[1]
     [full], [light] = engine.batch([source], Decoding(1), RUNNING), small.batch([source], Decoding(1), RUNNING)
     assert light[0].log_prob == pytest.approx(full[0].log_prob, abs=0.2)
     assert (tmp_path / "model.bin").stat().st_size < 0.42 * 4 * SIZE * 32

@@ -204,7 +204,7 @@ def test_two_processes_at_once_both_succeed(tied: Bundle, tmp_path: Path) -> Non
     folder = tmp_path / "compiled" / cache_key(tied)
     assert ended == [(f"{folder}\n", "", 0)] * 2
     assert list((tmp_path / "compiled").iterdir()) == [folder]
-    assert len(open_engine(ModelFile(folder / MODEL_FILE)).batch(sources(tied)[:1], Decoding(3), RUNNING)[0]) == 3
+    assert len(open_engine(ModelFile(folder / MODEL_FILE)).batch(sources()[:1], Decoding(3), RUNNING)[0]) == 3
 
 
 def test_the_slower_of_two_takes_what_the_faster_made(tied: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +242,7 @@ def test_without_a_compiler_the_portable_engine_writes_the_same(tied: Bundle, tm
     monkeypatch.setattr(loader.importlib.util, "find_spec", lambda name: None)
     portable = open_engine(model)
     assert [engine.name.split(" ")[1] for engine in (native, portable)] == ["native,", "portable"]
-    asked = sources(tied)
+    asked = sources()
     assert [ids(tokens) for tokens in portable.batch(asked, Decoding(6), RUNNING)] == [
         ids(tokens) for tokens in native.batch(asked, Decoding(6), RUNNING)
     ]

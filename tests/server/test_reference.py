@@ -67,7 +67,7 @@ def their_ids(base: Path, adapter: Path, source: list[int], limit: int) -> list[
 
 def test_a_stream_is_the_likeliest_pieces_with_their_probabilities(tied: Bundle, running: ReferenceEngine) -> None:
     theirs = reference(tied.base, tied.adapter)
-    for source in sources(tied)[:3]:
+    for source in sources()[:3]:
         expected = greedy(theirs, source, LIMIT)
         found = list(running.stream(source, Decoding(LIMIT), RUNNING))
         assert ids(found) == [index for index, _ in expected]
@@ -75,7 +75,7 @@ def test_a_stream_is_the_likeliest_pieces_with_their_probabilities(tied: Bundle,
 
 
 def test_what_can_only_be_copied_is_not_written_unless_it_was_read(tied: Bundle, running: ReferenceEngine, tmp_path: Path) -> None:
-    asked = sources(tied)
+    asked = sources()
     free = running.batch(asked, Decoding(LIMIT), RUNNING)
     copied = tuple(sorted({index for tokens in free for index in ids(tokens)} - {END}))
     decoding = Decoding(LIMIT, copied=copied)
@@ -87,7 +87,7 @@ def test_what_can_only_be_copied_is_not_written_unless_it_was_read(tied: Bundle,
 
 
 def test_a_batch_writes_what_its_rows_write_alone_in_order(tied: Bundle, running: ReferenceEngine) -> None:
-    asked = sources(tied)
+    asked = sources()
     together = running.batch(asked, Decoding(LIMIT), RUNNING)
     assert [ids(tokens) for tokens in together] == [ids(list(running.stream(source, Decoding(LIMIT), RUNNING))) for source in asked]
     assert [token.id for tokens in together for token in tokens[:-1] if token.id == 1] == []
@@ -95,7 +95,7 @@ def test_a_batch_writes_what_its_rows_write_alone_in_order(tied: Bundle, running
 
 @pytest.mark.parametrize("limit", [1, 3])
 def test_no_more_is_written_than_the_limit(tied: Bundle, running: ReferenceEngine, limit: int) -> None:
-    source = sources(tied)[0]
+    source = sources()[0]
     assert len(list(running.stream(source, Decoding(limit), RUNNING))) == limit
     assert [len(tokens) for tokens in running.batch([source, source], Decoding(limit), RUNNING)] == [limit, limit]
 
@@ -105,7 +105,7 @@ def test_a_stream_stops_within_one_piece(tied: Bundle, running: ReferenceEngine,
     stop, found, before = threading.Event(), [], threading.active_count()
     if after == 0:
         stop.set()
-    for token in running.stream(sources(tied)[0], Decoding(LIMIT), stop):
+    for token in running.stream(sources()[0], Decoding(LIMIT), stop):
         found.append(token)
         if len(found) == after:
             stop.set()
@@ -115,7 +115,7 @@ def test_a_stream_stops_within_one_piece(tied: Bundle, running: ReferenceEngine,
 
 def test_a_stream_that_is_left_ends_its_thread(tied: Bundle, running: ReferenceEngine) -> None:
     before = threading.active_count()
-    left = running.stream(sources(tied)[0], Decoding(LIMIT), RUNNING)
+    left = running.stream(sources()[0], Decoding(LIMIT), RUNNING)
     next(iter(left))
     left.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
@@ -124,22 +124,22 @@ def test_a_stream_that_is_left_ends_its_thread(tied: Bundle, running: ReferenceE
 def test_a_stopped_batch_is_cut_short(tied: Bundle, running: ReferenceEngine) -> None:
     stop = threading.Event()
     stop.set()
-    assert running.batch(sources(tied), Decoding(LIMIT), stop) == [[]] * len(sources(tied))
+    assert running.batch(sources(), Decoding(LIMIT), stop) == [[]] * len(sources())
 
 
 def test_a_seed_draws_the_same_again_and_another_something_else(tied: Bundle, running: ReferenceEngine) -> None:
-    source = sources(tied)[0]
+    source = sources()[0]
     draws = [ids(list(running.stream(source, Decoding(8, 1.5, 40, seed), RUNNING))) for seed in (1, 1, 2)]
     assert draws[0] == draws[1] != draws[2]
 
 
 def test_drawing_among_one_is_choosing_the_likeliest(tied: Bundle, running: ReferenceEngine) -> None:
-    source = sources(tied)[0]
+    source = sources()[0]
     assert ids(list(running.stream(source, Decoding(8, 1.0, 1, 3), RUNNING))) == ids(list(running.stream(source, Decoding(8), RUNNING)))
 
 
 def test_a_drawn_piece_tells_the_probability_that_the_network_gave_it(tied: Bundle, running: ReferenceEngine) -> None:
-    source = sources(tied)[0]
+    source = sources()[0]
     drawn = list(running.stream(source, Decoding(6, 2.0, 40, 1), RUNNING))
     start = torch.tensor([[0, *ids(drawn)[:-1]]])
     with torch.no_grad():

@@ -57,8 +57,8 @@ def test_what_is_written_once_is_withheld_from_there_on() -> None:
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
 def test_both_engines_keep_the_rules(tied: Bundle, tmp_path: Path, temperature: float) -> None:
     engines = [compiled(tied, tmp_path), portable(tied, tmp_path)]
-    usual = sorted({index for source in sources(tied) for index in ids(list(engines[0].stream(source, Decoding(12), RUNNING)))} - {END})
-    asked = [[*source[:-1], *usual, END] for source in sources(tied)]
+    usual = sorted({index for source in sources() for index in ids(list(engines[0].stream(source, Decoding(12), RUNNING)))} - {END})
+    asked = [[*source[:-1], *usual, END] for source in sources()]
     decoding = Decoding(12, temperature, seed=2, copied=tuple(usual[::2]), paired=True, once=tuple(usual[1::2]))
     written = [[ids(list(engine.stream(source, decoding, RUNNING))) for source in asked] for engine in engines]
     assert written[0] == written[1]
@@ -77,7 +77,7 @@ def test_both_engines_keep_the_rules(tied: Bundle, tmp_path: Path, temperature: 
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
 def test_both_engines_write_nothing_they_could_only_copy(tied: Bundle, tmp_path: Path, temperature: float) -> None:
     engines = [compiled(tied, tmp_path), portable(tied, tmp_path)]
-    asked = sources(tied)
+    asked = sources()
     free = [ids(list(engines[0].stream(source, Decoding(12, temperature, seed=3), RUNNING))) for source in asked]
     unread = [sorted({*written} - {*source} - {END}) for written, source in zip(free, asked, strict=True)]
     assert all(unread)
@@ -109,6 +109,6 @@ def test_only_the_likeliest_are_drawn() -> None:
 def test_both_engines_draw_the_same(tied: Bundle, tmp_path: Path) -> None:
     engines = [compiled(tied, tmp_path), portable(tied, tmp_path)]
     for seed in (1, 2, 2**63, 2**64 - 1):
-        for source in sources(tied):
+        for source in sources():
             drawn = [ids(list(engine.stream(source, Decoding(12, 0.7, seed=seed), RUNNING))) for engine in engines]
             assert drawn[0] == drawn[1]

@@ -56,7 +56,8 @@ def test_pairs_of_any_text_come_back(name: str, tmp_path: Path, texts: list[tupl
 def test_a_json_file_is_a_list_and_a_jsonl_file_has_a_row_a_line(tmp_path: Path) -> None:
     for name in NAMES:
         write_pairs(PAIRS, tmp_path / name)
-    expected = {"prompt": "create function", "rewrite": "Act.\n\nTask: create function", "style": "golden", "entry": "code/function"}
+    rewrite = "Act.\n\nTask: create function"
+    expected = {"prompt": "create function", "rewrite": rewrite, "style": "golden", "entry": "code/function", "subject": ""}
     assert json.loads((tmp_path / "pairs.json").read_text(encoding="utf-8"))[0] == expected
     lines = (tmp_path / "pairs.jsonl").read_text(encoding="utf-8").split("\n")
     assert [len(lines), lines[2]] == [3, ""]
