@@ -28,6 +28,7 @@ from promptopt_training.data import (
     write_data,
 )
 from promptopt_training.golden.compose import compose, fill
+from promptopt_training.golden.general import general_entries
 from promptopt_training.golden.knowledge import KnowledgeError, common, entries
 from promptopt_training.golden.layouts import LAYOUTS
 from promptopt_training.inputs import Read, example_inputs, kept, with_remarks
@@ -72,8 +73,10 @@ def test_about_one_in_twenty_is_a_structured_prompt_that_stays_as_it_is() -> Non
 
 def test_many_entries_of_every_domain_are_among_the_pairs() -> None:
     names = Counter(pair.entry for pair in five_hundred())
+    general = sum(names.pop(name) for name in general_entries())
+    assert 0.3 < general / 500 < 0.5
     assert set(names) <= set(entries())
-    assert len(names) > 150
+    assert len(names) > 130
     assert {name.split("/")[0] for name in names} == {name.split("/")[0] for name in entries()}
     assert max(names.values()) < 15
 
@@ -149,8 +152,8 @@ def test_pairs_of_any_style_are_in_that_form_and_pass_the_codec(style: str) -> N
     check_pairs(pairs, BASE)
     for pair in pairs:
         if pair.prompt != pair.rewrite:
-            entry = entries()[pair.entry]
-            subjects = {"", *(kept(subject, pair.prompt) for subject in entry.subjects.values())}
+            entry = {**entries(), **general_entries()}[pair.entry]
+            subjects = {"", pair.subject, *(kept(subject, pair.prompt) for subject in entry.subjects.values())}
             assert pair in [composed(pair.prompt, entry, style, subject) for subject in subjects]
 
 

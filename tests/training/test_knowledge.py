@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from promptopt_training.golden import knowledge
+from promptopt_training.golden.general import general_entries
 from promptopt_training.golden.knowledge import KnowledgeError, Line, all_lines, entries, features, parse_entry, parse_line, pattern
 
 SOFTWARE = ("code", "quality", "web", "data_ops", "engineering")
@@ -303,6 +304,12 @@ def test_every_entry_names_the_topic_in_two_to_six_of_its_lines() -> None:
     assert {name: count for name, count in counts.items() if not 2 <= count <= 6} == {}
 
 
+def test_no_persona_takes_words_from_the_prompt() -> None:
+    """A network that may point there points at whatever stands there: "Act as a film"."""
+    slots = {(name, line.text) for name, entry in entries().items() for line in entry.personas if re.search(r"\{(match|topic)\}", line.text)}
+    assert slots == set()
+
+
 def test_examples_of_every_entry_differ_and_are_short_and_long() -> None:
     for name, entry in entries().items():
         assert len(set(entry.examples)) == len(entry.examples), name
@@ -327,7 +334,7 @@ def test_no_line_names_what_its_prompt_need_not_name() -> None:
     plain = {"Background", "English", "Internet", "Latin", "Overview", "Things"}
     named = [
         (name, line.text, word)
-        for name, entry in entries().items()
+        for name, entry in {**entries(), **general_entries()}.items()
         for line in all_lines(entry)
         for word in re.findall(r"(?<!^)(?<![.!?:] )\b[A-Z][A-Za-z]*[a-z]\b", line.text)
         if word not in plain and not (line.says and line.says.search(word))

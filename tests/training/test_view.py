@@ -13,8 +13,6 @@ from promptopt_training.golden.view import in_plain_view
         ("Explain inflation to a child", "inflation"),
         ("What are tides?", "tides"),
         ("what is a sundial", "a sundial"),
-        ("user stories for a ferry booking app, islanders want two things", "a ferry booking app"),
-        ("animate a loading spinner in pure css", "a loading spinner"),
         ("Read these notes, then summarize the annual report.", "the annual report"),
     ],
 )
@@ -32,6 +30,8 @@ def test_what_is_led_in_and_ends_plainly_is_in_view(prompt: str, subject: str) -
         ("Explain about rust and then discuss ownership.", "ownership"),
         ("write an email to my boss about sick leave", "my boss"),
         ("a list of rules for the kitchen", "the kitchen"),
+        ("user stories for a ferry booking app, islanders want two things", "a ferry booking app"),
+        ("animate a loading spinner in pure css", "a loading spinner"),
         ("How do I introduce a new puppy to my older dog?", "a new puppy"),
         ("a poem about the fall of the leaves in the garden", "the fall of the leaves in the garden"),
     ],

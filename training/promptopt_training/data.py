@@ -17,6 +17,7 @@ from promptopt.errors import InvalidInput
 from promptopt.vocabulary import Vocabulary
 from promptopt_training.corpus import encode_pairs
 from promptopt_training.golden.compose import compose
+from promptopt_training.golden.general import stand_in
 from promptopt_training.golden.knowledge import Entry, KnowledgeError, entries
 from promptopt_training.golden.layouts import LAYOUTS
 from promptopt_training.golden.phrasings import drawn, phrasings
@@ -59,8 +60,9 @@ WEIGHTS = {"example": 4, "phrasing": 8, "mbpp_train": 4, "in3_train": 4, "self_i
 STYLES = {"golden": 6, "markdown": 2, "xml": 2, "concise": 2}
 
 
-def composed(prompt: str, entry: Entry, style: str, subject: str = "") -> Pair:
-    """The pair of `prompt` and its structured form in one layout."""
+def composed(prompt: str, entry: Entry, style: str, subject: str = "", mistakable: bool = False) -> Pair:
+    """The pair of `prompt` and its structured form in one layout; one that is `mistakable` gets what several kinds of task have in common."""
+    entry = stand_in(entry.name) if mistakable else entry
     parts = compose(prompt, entry, subject)
     return Pair(prompt, LAYOUTS[style](parts), style, entry.name, parts.topic)
 
@@ -85,7 +87,7 @@ def golden_pairs(size: int, seed: int, style: str = "golden") -> list[Pair]:
             if len(found) == size:
                 return list(found.values())
             prompt, subject = varied(example, rng)
-            pair = composed(prompt, knowledge[example.entry], style, subject)
+            pair = composed(prompt, knowledge[example.entry], style, subject, example.mistakable)
             if rng.random() < UNCHANGED_SHARE:
                 pair = unchanged(pair)
             found.setdefault(pair.prompt, pair)
@@ -99,7 +101,7 @@ def labelled(inputs: Sequence[Input], seed: int, embed: Embedder, read: Mapping[
     """
     knowledge = entries()
     labels = ((item, read[item.id]) for item in inputs if item.id in read)
-    found = [Read(item.text, item.source, label.entry, label.subject) for item, label in labels if label.entry]
+    found = [Read(item.text, item.source, label.entry, label.subject, label.mistakable) for item, label in labels if label.entry]
     chosen = capped([item for item in inputs if item.id not in read], seed)
     for source in sorted({item.source for item in chosen}):
         domains, threshold = DOMAINS.get(source), THRESHOLDS.get(source, THRESHOLD)
@@ -136,7 +138,7 @@ def _composed_part(seed: int, numbered: tuple[int, Sequence[Read]]) -> list[Pair
     made = []
     for item in items:
         prompt, subject = phrased(item.text, rng) if item.source == "phrasing" else varied(item, rng)
-        pair = composed(prompt, knowledge[item.entry], rng.choice(styles), subject)
+        pair = composed(prompt, knowledge[item.entry], rng.choice(styles), subject, item.mistakable)
         made.append(unchanged(pair) if rng.random() < UNCHANGED_SHARE else pair)
     return made
 

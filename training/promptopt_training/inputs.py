@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from promptopt_training.golden.general import mistakable
 from promptopt_training.golden.knowledge import Entry, read_yaml
 from promptopt_training.records import read_lines
 
@@ -89,19 +90,25 @@ def capped(inputs: Iterable[Input], seed: int) -> list[Input]:
 
 @dataclass(frozen=True)
 class Read:
-    """A prompt that somebody has read: the entry it belongs to, and what it is about in its own words ("" for nothing in particular)."""
+    """A prompt that somebody has read.
+
+    entry: the one it belongs to.  subject: what it is about in its own words, "" for nothing in particular.
+    mistakable: whether it is easily taken for a prompt of another entry.
+    """
 
     text: str
     source: str
     entry: str
     subject: str = ""
+    mistakable: bool = False
 
 
 def example_inputs(entries: Mapping[str, Entry]) -> Iterator[Read]:
     """Every example of the knowledge base."""
     for entry in entries.values():
+        easily_taken = mistakable().get(entry.name, frozenset())
         for example in entry.examples:
-            yield Read(example, "example", entry.name, entry.subjects.get(example, ""))
+            yield Read(example, "example", entry.name, entry.subjects.get(example, ""), example in easily_taken)
 
 
 def kept(subject: str, text: str) -> str:

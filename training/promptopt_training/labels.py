@@ -28,16 +28,20 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True)
 class Label:
-    """What a reader says of a prompt: the entry it belongs to ("" where none fits), and what it is about in its own words."""
+    """What a reader says of a prompt: the entry it belongs to ("" where none fits), and what it is about in its own words.
+
+    mistakable: whether it is easily taken for a prompt of another entry.
+    """
 
     entry: str
     subject: str = ""
+    mistakable: bool = False
 
 
 def read_labels(path: Path) -> dict[str, Label]:
     """What somebody who read the inputs said of them, by their ids.
 
-    The file holds JSON lines of {"id", "entry", "subject"?}. Raises InvalidInput naming bad rows by their line.
+    The file holds JSON lines of {"id", "entry", "subject"?, "mistakable"?}. Raises InvalidInput naming bad rows by their line.
     """
     return dict(read_lines(path, _label))
 
@@ -49,7 +53,9 @@ def _label(row: Any) -> tuple[str, Label]:
         raise ValueError(f"the knowledge base has no entry {row['entry']!r}")
     if not isinstance(row.get("subject", ""), str):
         raise ValueError('"subject" is not a string')
-    return row["id"], Label(row["entry"], row.get("subject", ""))
+    if not isinstance(row.get("mistakable", False), bool):
+        raise ValueError('"mistakable" is neither true nor false')
+    return row["id"], Label(row["entry"], row.get("subject", ""), row.get("mistakable", False))
 
 
 def sentence_embedder() -> Embedder:
