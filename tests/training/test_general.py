@@ -24,7 +24,8 @@ RUN = Path(__file__).parents[2] / "training" / "runs" / "mistakable.py"
 def run() -> ModuleType:
     """The script that finds the mistakable prompts."""
     spec = spec_from_file_location("mistakable_run", RUN)
-    assert spec and spec.loader
+    assert spec is not None
+    assert spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

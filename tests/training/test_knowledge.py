@@ -306,7 +306,9 @@ def test_every_entry_names_the_topic_in_two_to_six_of_its_lines() -> None:
 
 def test_no_persona_takes_words_from_the_prompt() -> None:
     """A network that may point there points at whatever stands there: "Act as a film"."""
-    slots = {(name, line.text) for name, entry in entries().items() for line in entry.personas if re.search(r"\{(match|topic)\}", line.text)}
+    slots = {
+        (name, line.text) for name, entry in entries().items() for line in entry.personas if re.search(r"\{(match|topic)\}", line.text)
+    }
     assert slots == set()
 
 

