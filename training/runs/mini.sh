@@ -11,7 +11,8 @@
 #   in3_train           OpenBMB/Tell_Me_More @ 654fcec4da, data/IN3/; Apache-2.0
 #   mbpp_train          google-research/mbpp, training rows; CC-BY-4.0
 #   self_instruct_seed  yizhongw/self-instruct @ 0b26ccaa41, data/seed_tasks.jsonl; Apache-2.0
-# input_labels.jsonl beside this script has the entries and subjects of 7,462 of ours, by id; without it all are labelled by sentence embedding.
+# input_labels.jsonl beside this script has the entries and subjects of 7,462 of ours, by id, and which are easily mistaken (mistakable.py marks
+# these, and the examples of the knowledge base; it is run when either changes); without it all are labelled by sentence embedding.
 # DEV: JSON lines {"id", "text", "source"} of prompts that share nothing with INPUTS, to measure on; persona_labels.jsonl beside this script
 # has labels for ours. IN3: data/IN3/train.jsonl of OpenBMB/Tell_Me_More; 200 of its vague tasks are held out to measure on.
 # The base that ships was made in four runs, each going on from the one before (pretrain --init), with steps this script does not have: LOG.md says which.
