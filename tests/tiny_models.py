@@ -136,7 +136,7 @@ def model_file(bundle: Bundle, folder: Path, quantization: Literal["int8", "floa
 
 def sources() -> list[list[int]]:
     """Five inputs of different lengths: the same pieces whatever vocabulary ships, so that a new one changes no random network's text."""
-    rng = random.Random(4)
+    rng = random.Random(6)
     return [[*(rng.randrange(3, SIZE) for _ in range(length)), 1] for length in (3, 11, 1, 55, 7)]
 
 

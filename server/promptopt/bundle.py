@@ -58,6 +58,8 @@ class Manifest:
     "Held-out figures of the training run."
     extra_ids: int = 0
     "Sentinels that follow the vocabulary's own pieces, as in T5."
+    written: int = 0
+    "Rewrites consist of so many pieces, the first of the vocabulary; the others are only read. 0 for all of them."
 
     def write(self, folder: Path) -> None:
         """Writes `promptopt.json` into `folder`."""
@@ -90,7 +92,7 @@ class Manifest:
         for name in ("base", "base_sha256", "style", "data_sha256"):
             if not isinstance(getattr(self, name), str):
                 raise TypeError(f"{name} should be of type str")
-        for name, least in (("read_limit", 1), ("write_limit", 1), ("extra_ids", 0)):
+        for name, least in (("read_limit", 1), ("write_limit", 1), ("extra_ids", 0), ("written", 0)):
             value = getattr(self, name)
             if type(value) is not int:
                 raise TypeError(f"{name} should be of type int")

@@ -10,7 +10,7 @@ import peft
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
-from tiny_models import bundle_of, greedy, ids, portable, reference, sources, tiny_adapter, tiny_base
+from tiny_models import bundle_of, compiled, greedy, ids, portable, reference, sources, tiny_adapter, tiny_base
 from transformers import T5ForConditionalGeneration
 
 from promptopt.bundle import Bundle
@@ -84,6 +84,16 @@ def test_what_can_only_be_copied_is_not_written_unless_it_was_read(tied: Bundle,
         assert not {*ids(tokens)} & {*Rules(decoding, source).withheld}
         assert ids(list(running.stream(source, decoding, RUNNING))) == ids(tokens)
     assert [ids(tokens) for tokens in found] == [ids(tokens) for tokens in portable(tied, tmp_path).batch(asked, decoding, RUNNING)]
+
+
+def test_what_is_only_read_is_not_written(tied: Bundle, running: ReferenceEngine, tmp_path: Path) -> None:
+    decoding = Decoding(LIMIT, written=4096)
+    for source in sources():
+        written = list(running.stream(source, decoding, RUNNING))
+        own = list(compiled(tied, tmp_path).stream(source, decoding, RUNNING))
+        assert ids(written) == ids(own)
+        assert [token.log_prob for token in written] == pytest.approx([token.log_prob for token in own], abs=1e-3)
+        assert max(ids(written)) < 4096
 
 
 def test_a_batch_writes_what_its_rows_write_alone_in_order(tied: Bundle, running: ReferenceEngine) -> None:

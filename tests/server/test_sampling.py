@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_models import compiled, ids, portable, sources
+from tiny_models import SIZE, compiled, ids, portable, sources
 
 from promptopt.bundle import Bundle
 from promptopt.codec import END
@@ -15,6 +15,8 @@ from promptopt.engine.rules import Rules
 from promptopt.engine.sampling import Chooser
 
 RUNNING = threading.Event()
+FEW = 3
+"Likeliest pieces to draw among: of forty of a random network two are often as likely but for rounding, and engines round differently."
 LOGITS = np.log(np.array([0.1, 0.5, 0.1, 0.3], np.float32))
 
 
@@ -49,6 +51,18 @@ def test_pointers_that_stand_alone_have_no_partner() -> None:
     assert (rules.took(9), rules.only) == (False, [])
 
 
+def test_what_is_only_read_is_not_chosen_and_counts_for_nothing() -> None:
+    assert Chooser(Decoding(1, written=1)).choose(LOGITS) == Token(0, pytest.approx(0.0, abs=1e-6))
+    assert Chooser(Decoding(1, written=3)).choose(LOGITS) == Token(1, pytest.approx(math.log(0.5 / 0.7), abs=1e-6))
+    assert {Chooser(Decoding(1, 5.0, seed=seed, written=3)).choose(LOGITS).id for seed in range(50)} == {0, 1, 2}
+
+
+def test_pointers_that_are_only_read_are_neither_opened_nor_withheld() -> None:
+    rules = Rules(Decoding(1, copied=(2, 5, 7), paired=True, written=6), [2, 7])
+    assert (rules.withheld, rules.took(7), rules.only) == ([5], False, [])
+    assert (rules.took(2), rules.only) == (False, [2])
+
+
 def test_what_is_written_once_is_withheld_from_there_on() -> None:
     chooser = Chooser(Decoding(3, once=(1,)))
     assert [chooser.choose(LOGITS).id for _ in range(3)] == [1, 3, 3]
@@ -59,7 +73,7 @@ def test_both_engines_keep_the_rules(tied: Bundle, tmp_path: Path, temperature: 
     engines = [compiled(tied, tmp_path), portable(tied, tmp_path)]
     usual = sorted({index for source in sources() for index in ids(list(engines[0].stream(source, Decoding(12), RUNNING)))} - {END})
     asked = [[*source[:-1], *usual, END] for source in sources()]
-    decoding = Decoding(12, temperature, seed=2, copied=tuple(usual[::2]), paired=True, once=tuple(usual[1::2]))
+    decoding = Decoding(12, temperature, FEW, seed=2, copied=tuple(usual[::2]), paired=True, once=tuple(usual[1::2]))
     written = [[ids(list(engine.stream(source, decoding, RUNNING))) for source in asked] for engine in engines]
     assert written[0] == written[1]
     assert any({*decoding.copied} & {*row} for row in written[0])
@@ -78,11 +92,11 @@ def test_both_engines_keep_the_rules(tied: Bundle, tmp_path: Path, temperature: 
 def test_both_engines_write_nothing_they_could_only_copy(tied: Bundle, tmp_path: Path, temperature: float) -> None:
     engines = [compiled(tied, tmp_path), portable(tied, tmp_path)]
     asked = sources()
-    free = [ids(list(engines[0].stream(source, Decoding(12, temperature, seed=3), RUNNING))) for source in asked]
+    free = [ids(list(engines[0].stream(source, Decoding(12, temperature, FEW, seed=3), RUNNING))) for source in asked]
     unread = [sorted({*written} - {*source} - {END}) for written, source in zip(free, asked, strict=True)]
     assert all(unread)
     copied = tuple({index for row in unread for index in row})
-    decoding = Decoding(12, temperature, seed=2, copied=copied)
+    decoding = Decoding(12, temperature, FEW, seed=2, copied=copied)
     for source, never in zip(asked, unread, strict=True):
         held = [ids(list(engine.stream(source, decoding, RUNNING))) for engine in engines]
         assert held[0] == held[1]
@@ -110,5 +124,21 @@ def test_both_engines_draw_the_same(tied: Bundle, tmp_path: Path) -> None:
     engines = [compiled(tied, tmp_path), portable(tied, tmp_path)]
     for seed in (1, 2, 2**63, 2**64 - 1):
         for source in sources():
-            drawn = [ids(list(engine.stream(source, Decoding(12, 0.7, seed=seed), RUNNING))) for engine in engines]
+            drawn = [ids(list(engine.stream(source, Decoding(12, 0.7, FEW, seed=seed), RUNNING))) for engine in engines]
             assert drawn[0] == drawn[1]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+@pytest.mark.parametrize("written", [65, 4096, SIZE, 10**9])
+def test_both_engines_choose_among_the_pieces_that_are_written(tied: Bundle, tmp_path: Path, temperature: float, written: int) -> None:
+    """65 is one more than a panel of the kernels has."""
+    engines = [compiled(tied, tmp_path), portable(tied, tmp_path)]
+    for source in sources():
+        whole = list(engines[0].stream(source, Decoding(6, temperature, FEW, seed=4), RUNNING))
+        kept, numpy = (list(engine.stream(source, Decoding(6, temperature, FEW, seed=4, written=written), RUNNING)) for engine in engines)
+        assert ids(kept) == ids(numpy)
+        assert [token.log_prob for token in kept] == pytest.approx([token.log_prob for token in numpy], abs=1e-3)
+        assert all(token.id < written for token in kept)
+        assert (kept == whole) == (written >= SIZE)
+    limited = Decoding(6, temperature, FEW, seed=4, written=written)
+    assert engines[0].batch(sources(), limited, RUNNING) == [list(engines[0].stream(source, limited, RUNNING)) for source in sources()]

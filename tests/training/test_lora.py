@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fakes import mini_codec
+from fakes import mini_codec, vocabulary
 from peft import PeftModel
 from safetensors.torch import load_file
 from tiny_lora import options, quiet, tiny_base
@@ -103,6 +103,15 @@ def test_training_leaves_the_base_alone_and_a_bundle_behind(tmp_path: Path, monk
         "36 pairs to train on, 4 to validate",
         f"{trainable:,} of {everything:,} parameters train ({100 * trainable / everything:.2f}%)",
     ]
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(("count", "written"), [(len(vocabulary()), len(vocabulary())), (1000, 0)])
+def test_the_bundle_says_which_pieces_it_writes_where_its_base_does(tmp_path: Path, count: int, written: int) -> None:
+    """Not where the pairs need others, too."""
+    config = tiny_base(tmp_path) / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text(encoding="utf-8")), "written_pieces": count}), encoding="utf-8")
+    assert Manifest.read(train_lora(options(tmp_path, num_epochs=1), quiet)).written == written
 
 
 @pytest.mark.model

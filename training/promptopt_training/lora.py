@@ -20,6 +20,7 @@ from promptopt_training.options import LoraOptions
 from promptopt_training.processes import is_first
 from promptopt_training.records import Pair, read_pairs
 from promptopt_training.trainer import SaveEvery, can_use_bf16, claim, train
+from promptopt_training.written import written_pieces
 
 FEWEST_PAIRS = 20
 TEMPERATURE = 0.7
@@ -40,7 +41,7 @@ def train_lora(options: LoraOptions, log: Callable[[str], None] = print) -> Path
     codec = base.codec()
     limits = (base.kind.read_limit, base.kind.write_limit)
     try:
-        encode_pairs(pairs, codec, *limits)  # in the order of the file, so that a bad pair is named by its place there
+        encoded = encode_pairs(pairs, codec, *limits)  # in the order of the file, so that a bad pair is named by its place there
     except ValueError as error:
         raise InvalidInput(f"{options.data_path}: {error}.", "Nothing was trained; mend the pair or leave it out.") from error
     training, validation = (encode_pairs(part, codec, *limits) for part in split(pairs, options.validation_share, options.seed))
@@ -58,7 +59,7 @@ def train_lora(options: LoraOptions, log: Callable[[str], None] = print) -> Path
         training_arguments(options),
         callbacks=[SaveEvery(options.save_steps), EarlyStoppingCallback(options.patience)],
     )
-    return save_adapter(model, trainer, options, pairs, base)
+    return save_adapter(model, trainer, options, pairs, base, written_pieces(base.folder, encoded.target.tolist()))
 
 
 def split(pairs: list[Pair], share: float, seed: int) -> tuple[list[Pair], list[Pair]]:
@@ -127,8 +128,8 @@ def training_arguments(options: LoraOptions) -> TrainingArguments:
     )
 
 
-def save_adapter(model: PeftModel, trainer: Trainer, options: LoraOptions, pairs: list[Pair], base: Base) -> Path:
-    """Writes the bundle, which appears as a whole, in the first process, and returns its folder."""
+def save_adapter(model: PeftModel, trainer: Trainer, options: LoraOptions, pairs: list[Pair], base: Base, written: int) -> Path:
+    """Writes the bundle, which appears as a whole, in the first process, and returns its folder; `written` as in the manifest."""
     target = options.output_dir / "final_adapter"
     if not is_first():
         return target
@@ -151,6 +152,7 @@ def save_adapter(model: PeftModel, trainer: Trainer, options: LoraOptions, pairs
         data_sha256=sha256(options.data_path),
         metrics=metrics,
         extra_ids=base.kind.extra_ids,
+        written=written,
     )
     with whole_folder(target) as folder:
         model.save_pretrained(str(folder), save_embedding_layers=False)  # else peft asks the Hub about the base

@@ -1,7 +1,7 @@
 """Trains an embedded base from scratch on composed pairs: to point, to restore, to write structured prompts in many layouts."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from promptopt_training.processes import alone
 from promptopt_training.records import Pair, read_pairs
 from promptopt_training.trainer import can_use_bf16, claim, last_checkpoint, train
 from promptopt_training.vocabulary import REWRITE, TABLE
+from promptopt_training.written import written_first
 
 VALIDATION = 400
 WARMUP = 60
@@ -97,7 +98,7 @@ def pretrain(options: PretrainOptions, log: Callable[[str], None] = print) -> Pa
         heads, checks = (reading_lessons(part, vocabulary, options.seed) for part in (training, validation))
         run_stage(model, heads, checks, options, options.output_dir / "reading", options.reading_steps)
     run_stage(model, with_heads(training, vocabulary), validation, options, options.output_dir, options.max_steps)
-    return save_base(model, options)
+    return save_base(model, options, [*training.target.tolist(), *validation.target.tolist()])
 
 
 def meaning_lessons(options: PretrainOptions, vocabulary: Vocabulary) -> Lessons:
@@ -147,10 +148,11 @@ def run_stage(
     )
 
 
-def save_base(model: T5ForConditionalGeneration, options: PretrainOptions) -> Path:
-    """Writes the base in half precision with its vocabulary, as a whole; returns the folder."""
+def save_base(model: T5ForConditionalGeneration, options: PretrainOptions, written: Iterable[int]) -> Path:
+    """Writes the base in half precision with its vocabulary, `written` pieces ahead of the others, as a whole; returns the folder."""
     half = model.half()  # type: ignore[no-untyped-call]
+    vocabulary = written_first(half, options.vocabulary.read_bytes(), written)
     with whole_folder(options.output_dir / "base") as folder:
         half.save_pretrained(folder)
-        (folder / VOCABULARY).write_bytes(options.vocabulary.read_bytes())
+        (folder / VOCABULARY).write_bytes(vocabulary)
     return options.output_dir / "base"

@@ -15,7 +15,16 @@ class Network:
     @property
     def kernels(self) -> str: ...
     def start(
-        self, sources: list[list[int]], withheld: list[list[int]], limit: int, temperature: float, top_k: int, seed: int, end: int, /
+        self,
+        sources: list[list[int]],
+        withheld: list[list[int]],
+        limit: int,
+        temperature: float,
+        top_k: int,
+        seed: int,
+        end: int,
+        written: int,
+        /,
     ) -> Session: ...
 
 class Session:

@@ -57,7 +57,7 @@ class CompiledEngine:
     def _steps(self, sources: Sequence[Sequence[int]], decoding: Decoding, stop: threading.Event) -> Iterator[tuple[int, Token]]:
         if stop.is_set():
             return
-        options = (decoding.limit, decoding.temperature, decoding.top_k, decoding.seed, END)
+        options = (decoding.limit, decoding.temperature, decoding.top_k, decoding.seed, END, decoding.written)
         rules = [Rules(decoding, source) for source in sources]
         session = self._network.start([list(source) for source in sources], [rule.withheld for rule in rules], *options)
         while not stop.is_set() and (step := session.step({row: rule.only for row, rule in enumerate(rules) if rule.only})):

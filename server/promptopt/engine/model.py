@@ -67,7 +67,15 @@ class Model:
     def _decoding(self, temperature: float = 0.0, seed: int = 0) -> Decoding:
         """How to choose pieces within the limits of the adapter, and so that its codec can read them."""
         codec = self.codec
-        return Decoding(self.manifest.write_limit, temperature, seed=seed, copied=codec.pointers, paired=codec.paired, once=codec.once)
+        return Decoding(
+            self.manifest.write_limit,
+            temperature,
+            seed=seed,
+            copied=codec.pointers,
+            paired=codec.paired,
+            once=codec.once,
+            written=self.manifest.written,
+        )
 
     def _outcome(self, prompt: str, tokens: Sequence[Token]) -> Written | RewriteFailed | InvalidInput:
         try:

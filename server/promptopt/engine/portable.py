@@ -37,10 +37,11 @@ class PortableEngine:
         empty = np.zeros((self._shape.heads, 0, self._shape.d_kv), np.float32)
         past: list[Pair] = [(empty, empty) for _ in cross]
         chooser, piece = Chooser(decoding, source), self._shape.start
+        head = self._head[: decoding.written or None]
         for _ in range(decoding.limit):
             if stop.is_set():
                 return
-            token = chooser.choose(self._decode(piece, past, cross))
+            token = chooser.choose(head @ self._decode(piece, past, cross))
             yield token
             if token.id == END:
                 return
@@ -61,7 +62,7 @@ class PortableEngine:
         return self._normed(x, "encoder.norm")
 
     def _decode(self, piece: int, past: list[Pair], cross: Sequence[Matrix]) -> Matrix:
-        """Logits for what follows `piece`, shape [vocabulary]; its keys and values are added to `past`."""
+        """What the head makes the logits of what follows `piece` of, shape [d_model]; its keys and values are added to `past`."""
         x = self._weights["embedding"][[piece]]
         for number in range(self._shape.decoder_layers):
             layer = f"decoder.{number}"
@@ -71,8 +72,8 @@ class PortableEngine:
             [queries] = self._split(self._normed(x, f"{layer}.cross.norm") @ self._weights[f"{layer}.cross.q"].T, 1)
             x = x + self._attended(queries, cross[number][0], cross[number][1], 0.0, f"{layer}.cross.o")
             x = x + self._fed_forward(x, layer)
-        logits: Matrix = (self._normed(x, "decoder.norm") @ self._head.T)[0]
-        return logits
+        state: Matrix = self._normed(x, "decoder.norm")[0]
+        return state
 
     def _attended(self, queries: Matrix, keys: Matrix, values: Matrix, bias: Matrix | float, output: str) -> Matrix:
         """Attention of all heads; arguments have shape [heads, positions, d_kv], the result [positions, d_model]."""

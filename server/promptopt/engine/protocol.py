@@ -25,6 +25,7 @@ class Decoding:
     copied: pieces that can only repeat what was read, as pointers do, in the order of what they point at: one that the source does not
     hold is never chosen.  paired: they come in twos, from here to there; the second follows at once and is not ahead of the first.
     once: pieces that are written one time at most.
+    written: only so many pieces, the first of the vocabulary, are ever chosen; 0 for all of them.
     """
 
     limit: int
@@ -34,6 +35,7 @@ class Decoding:
     copied: tuple[int, ...] = ()
     paired: bool = False
     once: tuple[int, ...] = ()
+    written: int = 0
 
 
 class Engine(Protocol):

@@ -16,9 +16,10 @@ class Rules:
 
     def __init__(self, decoding: Decoding, source: Sequence[int]) -> None:
         held = set(source)
-        self._pointers = [piece for piece in decoding.copied if piece in held] if decoding.paired else []
+        self._written = decoding.written or None
+        self._pointers = [piece for piece in decoding.copied if piece in held and self._open(piece)] if decoding.paired else []
         self._once = decoding.once
-        self.withheld = sorted(set(decoding.copied) - held)
+        self.withheld = [piece for piece in sorted(set(decoding.copied) - held) if self._open(piece)]
         self.only: list[int] = []
 
     def took(self, piece: int) -> bool:
@@ -30,8 +31,14 @@ class Rules:
         self.withheld.append(piece)
         return True
 
+    def _open(self, piece: int) -> bool:
+        """Whether rewrites may hold `piece` at all."""
+        return self._written is None or piece < self._written
+
     def apply(self, scores: NDArray[np.float32]) -> None:
         """Sets the scores, shape [vocabulary], of all pieces that may not come next to minus infinity, in place."""
+        if self._written:
+            scores[self._written :] = -np.inf
         if self.only:
             left = scores[self.only]
             scores[:] = -np.inf

@@ -194,8 +194,8 @@ PyObject* network_start(PyObject* object, PyObject* arguments) {
   PyObject *sources = nullptr, *withheld = nullptr;
   Decoding decoding{};
   unsigned long long seed = 0;
-  if (!PyArg_ParseTuple(arguments, "O!O!idiKi", &PyList_Type, &sources, &PyList_Type, &withheld, &decoding.limit, &decoding.temperature,
-                        &decoding.top_k, &seed, &decoding.end))
+  if (!PyArg_ParseTuple(arguments, "O!O!idiKii", &PyList_Type, &sources, &PyList_Type, &withheld, &decoding.limit, &decoding.temperature,
+                        &decoding.top_k, &seed, &decoding.end, &decoding.written))
     return nullptr;
   decoding.seed = seed;
   return guarded([&]() -> PyObject* {

@@ -167,7 +167,7 @@ std::vector<KeysValues> Network::cross(const std::vector<float>& memory, int pos
   return all;
 }
 
-void Network::decode(const std::vector<Row>& rows, std::vector<float>& logits) {
+void Network::decode(const std::vector<Row>& rows, int written, std::vector<float>& logits) {
   const int count = static_cast<int>(rows.size()), channels = shape_.d_kv;
   const std::size_t wide = static_cast<std::size_t>(shape_.inner());
   room(residual_, rows.size() * width());
@@ -209,23 +209,25 @@ void Network::decode(const std::vector<Row>& rows, std::vector<float>& logits) {
     project(layer.cross_o, nullptr, attended, wide, count, true, residual_);
     feed_forward(layer, residual_, count);
   }
-  project(head_, decoder_norm_, residual_.data(), width(), count, false, logits);
+  Matrix head = head_;
+  head.rows = written;
+  project(head, decoder_norm_, residual_.data(), width(), count, false, logits);
 }
 
 namespace {
 
 // Leaves these pieces possible and no others.
-void keep(const std::vector<int>& pieces, float* logits, int vocabulary) {
+void keep(const std::vector<int>& pieces, float* logits, int count) {
   std::vector<float> kept;
   for (const int piece : pieces) kept.push_back(logits[piece]);
-  std::fill(logits, logits + vocabulary, kNever);
+  std::fill(logits, logits + count, kNever);
   for (std::size_t n = 0; n < pieces.size(); ++n) logits[pieces[n]] = kept[n];
 }
 
 // The first piece with this logit; 0 where there is none, because they are no numbers.
-int first(const float* logits, int vocabulary, float top) {
-  const float* found = std::find(logits, logits + vocabulary, top);
-  return found == logits + vocabulary ? 0 : static_cast<int>(found - logits);
+int first(const float* logits, int count, float top) {
+  const float* found = std::find(logits, logits + count, top);
+  return found == logits + count ? 0 : static_cast<int>(found - logits);
 }
 
 }  // namespace
@@ -234,11 +236,12 @@ Session::Session(std::shared_ptr<Network> network, const std::vector<std::vector
                  const Decoding& decoding)
     : network_(std::move(network)), decoding_(decoding) {
   const Shape& shape = network_->shape();
+  decoding_.written = decoding.written > 0 ? std::min(decoding.written, shape.vocabulary) : shape.vocabulary;
   if (withheld.size() != sources.size()) throw std::invalid_argument("there are not as many lists of withheld ids as sources");
-  for (const std::vector<int>& pieces : withheld) check(pieces, "an id is withheld that the vocabulary has not");
+  for (const std::vector<int>& pieces : withheld) check(pieces, decoding_.written, "an id is withheld that is never chosen anyway");
   for (const std::vector<int>& source : sources) {
     if (source.empty()) throw std::invalid_argument("a source is empty");
-    check(source, "a source holds an id that the vocabulary has not");
+    check(source, shape.vocabulary, "a source holds an id that the vocabulary has not");
   }
   if (decoding.limit < 1) return;
   const std::lock_guard<std::mutex> lock(network_->turn());
@@ -250,44 +253,44 @@ Session::Session(std::shared_ptr<Network> network, const std::vector<std::vector
   }
 }
 
-void Session::check(const std::vector<int>& pieces, const char* trouble) const {
-  const int vocabulary = network_->shape().vocabulary;
+void Session::check(const std::vector<int>& pieces, int count, const char* trouble) {
   for (const int piece : pieces)
-    if (piece < 0 || piece >= vocabulary) throw std::invalid_argument(trouble);
+    if (piece < 0 || piece >= count) throw std::invalid_argument(trouble);
 }
 
 void Session::withhold(int row, int piece) {
-  check({piece}, "an id is withheld that the vocabulary has not");
+  check({piece}, decoding_.written, "an id is withheld that is never chosen anyway");
   for (Row& each : rows_)
     if (each.number == row) each.withheld.push_back(piece);
 }
 
 std::vector<Step> Session::step(const std::map<int, std::vector<int>>& only) {
   std::vector<Step> steps(rows_.size());
-  for (const auto& [row, pieces] : only) check(pieces, "an id is asked for that the vocabulary has not");
+  for (const auto& [row, pieces] : only) check(pieces, decoding_.written, "an id is asked for that may not be chosen");
   if (rows_.empty()) return steps;
   std::vector<Network::Row> asked;
   for (Row& row : rows_) asked.push_back({row.piece, row.written, &row.self, &row.cross});
   const std::lock_guard<std::mutex> lock(network_->turn());
-  network_->decode(asked, logits_);
+  const int count = decoding_.written;
+  const std::size_t stride = Network::logits_stride(count);
+  network_->decode(asked, count, logits_);
   const Kernels& kernels = network_->kernels();
-  const int vocabulary = network_->shape().vocabulary;
   for (std::size_t r = 0; r < rows_.size(); ++r) {
-    float* logits = logits_.data() + r * network_->logits_stride();
+    float* logits = logits_.data() + r * stride;
     if (const auto found = only.find(rows_[r].number); found != only.end()) {
-      keep(found->second, logits, vocabulary);
+      keep(found->second, logits, count);
     } else {
       for (const int piece : rows_[r].withheld) logits[piece] = kNever;
     }
     if (decoding_.temperature > 0) rows_[r].piece = draw(rows_[r], logits);  // takes memory, which on another thread must not fail
   }
-  network_->each(rows_.size(), [&](std::size_t r) {
-    const float* logits = logits_.data() + r * network_->logits_stride();
+  network_->each(rows_.size(), stride, [&](std::size_t r) {
+    const float* logits = logits_.data() + r * stride;
     Row& row = rows_[r];
-    const float top = kernels.highest(logits, vocabulary);
-    if (decoding_.temperature <= 0) row.piece = first(logits, vocabulary, top);
+    const float top = kernels.highest(logits, count);
+    if (decoding_.temperature <= 0) row.piece = first(logits, count, top);
     ++row.written;
-    steps[r] = {row.number, row.piece, logits[row.piece] - top - std::log(kernels.sum_of_exponentials(logits, vocabulary, top))};
+    steps[r] = {row.number, row.piece, logits[row.piece] - top - std::log(kernels.sum_of_exponentials(logits, count, top))};
   });
   const auto finished = [this](const Row& row) { return row.piece == decoding_.end || row.written >= decoding_.limit; };
   rows_.erase(std::remove_if(rows_.begin(), rows_.end(), finished), rows_.end());
@@ -295,9 +298,8 @@ std::vector<Step> Session::step(const std::map<int, std::vector<int>>& only) {
 }
 
 int Session::draw(Row& row, const float* logits) const {
-  const int vocabulary = network_->shape().vocabulary;
-  const int among = std::clamp(decoding_.top_k, 1, vocabulary);
-  std::vector<int> likeliest(static_cast<std::size_t>(vocabulary));
+  const int among = std::clamp(decoding_.top_k, 1, decoding_.written);
+  std::vector<int> likeliest(static_cast<std::size_t>(decoding_.written));
   std::iota(likeliest.begin(), likeliest.end(), 0);
   const auto sooner = [logits](int a, int b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; };
   std::partial_sort(likeliest.begin(), likeliest.begin() + among, likeliest.end(), sooner);

@@ -57,6 +57,7 @@ struct Decoding {
   int top_k;
   std::uint64_t seed;
   int end;
+  int written;  // only the first so many pieces are chosen; no more than the vocabulary, 0 for all of it
 };
 
 struct Step {
@@ -86,17 +87,17 @@ class Network {
     std::vector<KeysValues>* self;
     const std::vector<KeysValues>* cross;
   };
-  // Logits after each row's piece, shape [rows, logits_stride()]; the pieces are added to what the rows remember.
-  void decode(const std::vector<Row>& rows, std::vector<float>& logits);
-  // work(row) for so many rows of logits, on any thread.
+  // Logits of the first `written` pieces after each row's piece, shape [rows, logits_stride(written)]; the row's piece is added to what it remembers.
+  void decode(const std::vector<Row>& rows, int written, std::vector<float>& logits);
+  // work(row) for so many rows of so many logits, on any thread.
   template <class Work>
-  void each(std::size_t rows, const Work& work) {
+  void each(std::size_t rows, std::size_t logits, const Work& work) {
     const auto several = [&](int begin, int end, int) {
       for (int row = begin; row < end; ++row) work(static_cast<std::size_t>(row));
     };
-    share(16 * rows * logits_stride(), static_cast<int>(rows), several);
+    share(16 * rows * logits, static_cast<int>(rows), several);
   }
-  std::size_t logits_stride() const { return static_cast<std::size_t>(head_.padded_rows()); }
+  static std::size_t logits_stride(int written) { return static_cast<std::size_t>((written + kPanel - 1) / kPanel) * kPanel; }
 
  private:
   std::size_t width() const { return static_cast<std::size_t>((shape_.d_model + kPanel - 1) / kPanel * kPanel); }
@@ -149,7 +150,8 @@ class Session {
     std::vector<KeysValues> self, cross;
   };
   int draw(Row& row, const float* logits) const;
-  void check(const std::vector<int>& pieces, const char* trouble) const;
+  // Throws std::invalid_argument unless all pieces are among the first `count`.
+  static void check(const std::vector<int>& pieces, int count, const char* trouble);
 
   std::shared_ptr<Network> network_;
   Decoding decoding_;
