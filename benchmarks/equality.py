@@ -38,7 +38,7 @@ def main() -> None:
     settings = Settings()
     bundle = locate(settings.adapter, access_for(settings)).bundle()
     codec, manifest = bundle.codec(), bundle.manifest
-    decoding = Decoding(manifest.write_limit, copied=codec.pointers, paired=codec.paired, once=codec.once)
+    decoding = Decoding(manifest.write_limit, copied=codec.pointers, paired=codec.paired, once=codec.once, written=manifest.written)
     sources = sorted((codec.encode_prompt(prompt, manifest.read_limit) for prompt in prompts), key=len)
     equal = {"float32": 0, "int8": 0}
     with tempfile.TemporaryDirectory() as temporary:

@@ -42,7 +42,7 @@ def run_one(kind: str, size: int) -> Mapping[str, float]:
     model = compiled_model(bundle)
     engine, codec, never = CompiledEngine(model, 1), bundle.codec(), threading.Event()
     idle = memory()
-    rules = {"copied": codec.pointers, "paired": codec.paired, "once": codec.once}
+    rules = {"copied": codec.pointers, "paired": codec.paired, "once": codec.once, "written": bundle.manifest.written}
     started = time.process_time()
     if kind == "words":
         source = codec.encode_prompt(prompt(size), bundle.manifest.read_limit)

@@ -159,7 +159,7 @@ def test_pairs_of_any_style_are_in_that_form_and_pass_the_codec(style: str) -> N
 
 @pytest.mark.parametrize(
     ("prompt", "subject", "named"),
-    [("explain tides to a child", "tides", "tides"), ("tides explained to a child", "tides", ""), ("explain it", "", "")],
+    [("explain tides", "tides", "tides"), ("explain tides to a child", "tides", ""), ("explain it", "", "")],
 )
 def test_the_subject_of_a_pair_is_what_its_rewrite_may_name(prompt: str, subject: str, named: str) -> None:
     pair = composed(prompt, entries()["study_work/explain"], "golden", subject)

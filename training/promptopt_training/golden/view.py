@@ -6,8 +6,6 @@ network has. So lines with {topic} are composed only where a few words ahead and
 
 import re
 
-from promptopt.units import JOINING_WORDS
-
 LONGEST = 5
 "Words of a subject that is named."
 _STRONG = frozenset(
@@ -17,25 +15,23 @@ teach theme: titled topic: understand
 """.split()
 )
 _DETERMINERS = frozenset("a an her his its my our some the their these this your".split())
-_ENDS = JOINING_WORDS - {"and", "of"}
+_STOPS = " .?!\"'”’\n"
+_SENTENCE = re.compile(r"[.?!]\s|\n")
 _ASKING = re.compile(
     r"(?:what(?:['’]s| is| are| was| were| does| do)|who(?:['’]s| is| was| were)"
     r"|how (?:does|do|did|to)|why (?:is|are|do|does|did|was|were))$"
 )
 _WORD = re.compile(r"[\w'’:-]+")
-_NEXT = re.compile(r"\s*([\w'’-]+|[^\w\s])?")
 
 
 def in_plain_view(prompt: str, subject: str) -> bool:
     """Whether `subject` is led in by "about", "explain" or another word that leads to subjects, the first of its kind, or by the question
-    that begins the prompt, and ends at a stop or before a joining word.
+    that begins the prompt, and ends the prompt, which is one sentence.
     """
     start = prompt.find(subject)
     if not subject or start < 0 or len(subject.split()) > LONGEST:
         return False
-    following = _NEXT.match(prompt[start + len(subject) :])
-    behind = (following[1] or "").lower() if following else ""
-    if behind[:1].isalnum() and behind not in _ENDS:
+    if prompt[start + len(subject) :].strip(_STOPS) or _SENTENCE.search(prompt[:start]):
         return False
     words = _WORD.findall(prompt[:start].lower())
     while words and words[-1] in _DETERMINERS:
