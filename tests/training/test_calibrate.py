@@ -65,6 +65,15 @@ def test_outcomes_that_are_all_good_give_high_confidence_without_certainty() -> 
     assert 0.95 < chance(-0.1, found) < 0.999
 
 
+def test_where_the_surer_were_the_worse_the_order_is_the_network_s_own() -> None:
+    means = [-0.01 * number for number in range(1, 101)]
+    found = fit(means, [number > 1 for number in range(1, 101)])
+    assert found.slope == 1.0
+    chances = [chance(mean, found) for mean in means]
+    assert chances == sorted(chances, reverse=True)
+    assert sum(chances) / len(chances) == pytest.approx((99 * 100 / 101 + 1 / 3) / 100, abs=1e-3)  # the mean of the smoothed targets
+
+
 def test_the_calibration_error_by_hand() -> None:
     assert expected_calibration_error([0.2, 0.2, 0.9, 0.9], [False, False, True, True], bins=2) == pytest.approx(0.15)
     assert expected_calibration_error([0.5], [True]) == pytest.approx(0.5)

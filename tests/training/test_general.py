@@ -74,7 +74,8 @@ def test_a_stand_in_that_is_missing_unknown_or_doubled_is_an_error(files: dict[s
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"personas": [{"says": "x", "text": "a tester"}]}, "general/code: persona, context and goal depend on nothing"),
+        ({"personas": [{"says": "x", "text": "a tester"}]}, "general/code: persona, context and goal depend on nothing but the field"),
+        ({"personas": [{"text": "{expert} who codes"}]}, "general/code: the last persona, context and goal have no slot"),
         ({"goals": ["No full stop"]}, "general/code: no full stop"),
         ({"goals": [entries()["code/function"].goals[-1].text]}, "general/code: the line stands twice"),
     ],

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from promptopt.bundle import Calibration, Manifest
 from promptopt.errors import InvalidInput
@@ -20,7 +21,8 @@ def fit(means: Sequence[float], good: Sequence[bool]) -> Calibration:
 
     `means` are mean log probabilities of the pieces of a rewrite, `good` says whether it was a good one. Newton's method on the
     cross entropy; the targets are (hits + 1) / (hits + 2) and 1 / (misses + 2) instead of 1 and 0, so that outcomes that are all
-    alike give no infinite slope.
+    alike give no infinite slope. Where the surer rewrites were not the better ones (of a few bad ones that is chance) the slope is 1:
+    the order of variants stays the network's own.
     """
     hits = sum(good)
     targets = np.where(np.array(good), (hits + 1) / (hits + 2), 1 / (len(good) - hits + 2))
@@ -31,7 +33,20 @@ def fit(means: Sequence[float], good: Sequence[bool]) -> Calibration:
         slope = inputs.T @ (chances - targets) + RIDGE * weights
         bend = (inputs.T * (chances * (1 - chances))) @ inputs + RIDGE * np.eye(2)
         weights -= np.linalg.solve(bend, slope)
+    if weights[0] <= 0:
+        return Calibration(1.0, _intercept(np.array(means), float(targets.mean())))
     return Calibration(slope=float(weights[0]), intercept=float(weights[1]))
+
+
+def _intercept(scores: NDArray[np.float64], share: float) -> float:
+    """What has to be added to `scores` for the mean of their sigmoids to be `share`, between 0 and 1; by bisection."""
+    middle = math.log(share / (1 - share))
+    low, high = middle - float(scores.max()), middle - float(scores.min())
+    for _ in range(STEPS):
+        tried = (low + high) / 2
+        mean = float((1 / (1 + np.exp(-scores - tried))).mean())
+        low, high = (tried, high) if mean < share else (low, tried)
+    return (low + high) / 2
 
 
 def expected_calibration_error(confidences: Sequence[float], good: Sequence[bool], bins: int = 10) -> float:

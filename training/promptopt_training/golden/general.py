@@ -63,6 +63,8 @@ def _parsed(raw: Mapping[str, Any]) -> Entry:
         lines = {kind: tuple(parse_line(item, kind) for item in raw[kind]) for kind in LISTS}
     except KnowledgeError as error:
         raise KnowledgeError(f"{name}: {error}") from error
-    if any(line.conditional or "{" in line.text for kind in ("personas", "contexts", "goals") for line in lines[kind]):
-        raise KnowledgeError(f"{name}: persona, context and goal depend on nothing")
+    if any(line.conditional for kind in ("personas", "contexts", "goals") for line in lines[kind]):
+        raise KnowledgeError(f"{name}: persona, context and goal depend on nothing but the field")
+    if any(line.text.startswith("{") for line in (lines["personas"][-1], *lines["contexts"], *lines["goals"])):
+        raise KnowledgeError(f"{name}: the last persona, context and goal have no slot")
     return Entry(name, "", (), subjects={}, **lines)
