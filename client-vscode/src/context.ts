@@ -10,7 +10,7 @@ import { OwnEnvironment } from "./environment";
 import { History } from "./history";
 import { isLost, messageOf } from "./requests";
 import { RestartQueue } from "./restart";
-import { Selections } from "./selection";
+import { Rewrites } from "./rewrites";
 import { find, install, offer, ownEnvironment } from "./server";
 import { Status } from "./status";
 
@@ -20,12 +20,14 @@ const RESTART = "Restart";
 /** Owns the client, the status item, the history and the channels of a window. */
 export class Ctx implements vscode.Disposable {
   readonly history = new History();
+  readonly rewrites = new Rewrites((entry) => {
+    this.history.add(entry);
+  });
   readonly own: OwnEnvironment;
   found: Found = { kind: "missing" };
   private client: LanguageClient | undefined;
   private readonly status = new Status();
   private readonly crashes = new Crashes();
-  private readonly selections = new Selections();
   private readonly starts = new RestartQueue(() => this.startAnew());
 
   constructor(
@@ -79,19 +81,6 @@ export class Ctx implements vscode.Disposable {
     });
   }
 
-  /** Keeps what an edit is about to replace, and minds the selection, as long as it is one place of one open document. */
-  rewriting(edit: vscode.WorkspaceEdit): void {
-    for (const [uri, edits] of edit.entries()) {
-      const document = vscode.workspace.textDocuments.find((each) => each.uri.toString() === uri.toString());
-      const [only, ...others] = edits;
-      if (document === undefined || only === undefined || others.length > 0) continue;
-      const before = document.getText(only.range);
-      const start = document.offsetAt(only.range.start);
-      this.history.add({ uri: uri.toString(), start, before, after: only.newText, at: new Date() });
-      this.selections.expect(document, only);
-    }
-  }
-
   /** Stops the server; one that does not answer is killed by the client library a moment later. */
   async stop(): Promise<void> {
     const client = this.client;
@@ -102,7 +91,7 @@ export class Ctx implements vscode.Disposable {
   }
 
   dispose(): void {
-    this.selections.dispose();
+    this.rewrites.dispose();
     this.status.dispose();
   }
 
@@ -122,7 +111,7 @@ export class Ctx implements vscode.Disposable {
         this.status.tell(status);
       },
       rewriting: (edit) => {
-        this.rewriting(edit);
+        this.rewrites.announce(edit);
       },
       crashed: () => {
         this.crashed();

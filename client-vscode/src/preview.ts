@@ -79,7 +79,7 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
     }
     await this.discard();
     await vscode.window.showTextDocument(shown.document);
-    this.ctx.rewriting(shown.edit);
+    this.ctx.rewrites.announce(shown.edit);
     await vscode.workspace.applyEdit(shown.edit);
   }
 
