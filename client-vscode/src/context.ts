@@ -42,19 +42,20 @@ export class Ctx implements vscode.Disposable {
     return this.client?.state === State.Running ? this.client : undefined;
   }
 
-  /** Starts the server, or stops it and starts it again; never waits for the user. */
+  /** Starts the server, or stops it and starts it again; never waits for the user, nor for a server that does not answer. */
   async restart(): Promise<void> {
     this.crashes.forget();
+    if (this.client?.state === State.Starting) await this.stop();
     await this.starts.run();
   }
 
   /** Lets the user install the server, or update it, and starts it. */
   async install(): Promise<void> {
     try {
-      if (this.own.exists) await this.stop();
-      if (await install(this.own, this.log)) this.log.info("The server is installed.");
+      if (!(await install(this.own, this.log, () => this.stop()))) return;
     } catch (error) {
       this.fail(`promptopt: the language server was not installed. ${messageOf(error)}`, SHOW_LOGS);
+      if (!this.own.exists) return;
     }
     await this.restart();
   }
@@ -62,14 +63,19 @@ export class Ctx implements vscode.Disposable {
   /** Removes the extension's own environment. */
   async uninstall(): Promise<void> {
     await this.stop();
-    this.own.remove();
+    try {
+      this.own.remove();
+    } catch (error) {
+      this.fail(`promptopt: the language server was not removed. ${messageOf(error)}`, SHOW_LOGS);
+    }
     await this.restart();
   }
 
   /** Says why there is no server, with what can be done about it. */
   explain(): void {
-    if (this.found.kind === "found") this.fail("promptopt: the language server is not running.", RESTART, SHOW_LOGS);
-    else void offer(this.found, () => this.install());
+    if (this.starts.busy) void vscode.window.showInformationMessage("promptopt: the language server is starting; try again in a moment.");
+    else if (this.found.kind === "found") this.fail("promptopt: the language server is not running.", RESTART, SHOW_LOGS);
+    else this.offer();
   }
 
   /** Shows an error with buttons, without waiting for the user. */
@@ -81,13 +87,15 @@ export class Ctx implements vscode.Disposable {
     });
   }
 
-  /** Stops the server; one that does not answer is killed by the client library a moment later. */
+  /** Stops the server; one that does not answer is killed: by the client library a moment later, or here where that would refuse to. */
   async stop(): Promise<void> {
     const client = this.client;
     this.client = undefined;
-    await client?.dispose().catch((error: unknown) => {
-      this.log.warn(`The server did not stop: ${messageOf(error)}`);
-    });
+    if (client?.state === State.Starting) client.serverProcess?.kill("SIGKILL");
+    else
+      await client?.dispose().catch((error: unknown) => {
+        this.log.warn(`The server did not stop: ${messageOf(error)}`);
+      });
   }
 
   dispose(): void {
@@ -101,12 +109,12 @@ export class Ctx implements vscode.Disposable {
     this.found = await find(this.own);
     if (this.found.kind !== "found") {
       this.status.tell({ state: "error", message: "The language server is not on this machine." });
-      this.explain();
+      this.offer();
       return;
     }
     const { candidate, version } = this.found;
     this.log.info(`Server ${version} from ${candidate.origin}: ${candidate.file}`);
-    this.client = createClient(candidate.file, this.log, {
+    const client = createClient(candidate.file, this.log, {
       status: (status) => {
         this.status.tell(status);
       },
@@ -117,17 +125,24 @@ export class Ctx implements vscode.Disposable {
         this.crashed();
       },
     });
-    this.client.onDidChangeState(({ newState }) => {
+    this.client = client;
+    client.onDidChangeState(({ newState }) => {
       if (newState === State.Running) this.status.tell({ state: "ready", message: "Ready." });
     });
     try {
-      await this.client.start();
+      await client.start();
+      if (this.client !== client) await client.dispose(); // it was stopped before it had a process
     } catch (error) {
+      if (this.client !== client) return; // it was stopped meanwhile
       const reason = isLost(error) ? "It has ended before it answered." : messageOf(error);
       this.client = undefined; // it cannot be stopped: its library would refuse that
       this.status.tell({ state: "error", message: reason });
       this.fail(`promptopt: the language server did not start. ${reason}`, RESTART, SHOW_LOGS);
     }
+  }
+
+  private offer(): void {
+    void offer(this.found, () => this.install());
   }
 
   private crashed(): void {

@@ -71,3 +71,20 @@ test("a server that ends before it has answered is said once; another start is o
     assert.equal(editor.servers().length, 1);
   });
 });
+
+test("a server that never answers gives way to another start", async () => {
+  const home = newHome();
+  const server = put(
+    path.join(home, "bin/promptopt-lsp"),
+    `#!/bin/sh\n[ "$1" = --version ] && exec '${SERVER}' "$@"\nexec sleep 3600\n`,
+    0o755,
+  );
+  await inEditor(home, { machine: { "promptopt.server.path": server } }, async (window, editor) => {
+    await window.status("starting");
+    put(server, `#!/bin/sh\nexec '${SERVER}' "$@"\n`);
+    await window.command("promptopt: Restart Language Server");
+    await window.status("ready");
+    assert.equal(editor.servers().length, 1);
+    assert.deepEqual(await window.messages(), []);
+  });
+});
