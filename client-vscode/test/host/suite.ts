@@ -170,6 +170,17 @@ const tests: Record<string, () => Promise<void>> = {
     await undone(active, before);
   },
 
+  "a preview that was moved into another group can be accepted there": async () => {
+    const before = "create function\n";
+    const editor = await opened("moved.txt", before, "create function");
+    await vscode.commands.executeCommand("promptopt.previewPrompt");
+    const proposed = (await previewed()).getText();
+    await vscode.commands.executeCommand("workbench.action.moveEditorToNextGroup");
+    await until("another group", () => vscode.window.tabGroups.all.length > 1 || undefined);
+    await vscode.commands.executeCommand("promptopt.acceptPreview");
+    await until("the rewrite", () => editor.document.getText() === proposed || undefined);
+  },
+
   "a preview that is discarded changes nothing": async () => {
     const before = "write an email\n";
     const editor = await opened("discard.txt", before, "write an email");

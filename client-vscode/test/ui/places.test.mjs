@@ -1,6 +1,6 @@
 // Where a window may open: several roots, a workspace that is not trusted, a machine without Python and one whose server does not start.
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -8,18 +8,24 @@ import { newHome } from "../editor/code-server.mjs";
 import { SERVER } from "../editor/places.mjs";
 import { MISSING, PROMPT, inEditor, put, rewritten } from "../editor/scenes.mjs";
 
-test("of two roots each has its own adapter", async () => {
+test("of two roots each has its own adapter, and its own rule for previews", async () => {
   const home = newHome();
-  const root = (name, adapter) => {
-    put(path.join(home, name, ".vscode/settings.json"), JSON.stringify({ "promptopt.adapter": adapter }));
+  const root = (name, adapter, preview) => {
+    put(path.join(home, name, ".vscode/settings.json"), JSON.stringify({ "promptopt.adapter": adapter, "promptopt.preview": preview }));
     return put(path.join(home, name, `${name}.txt`), `${PROMPT}\n`);
   };
-  const [golden, markdown] = [root("first", "golden"), root("second", "markdown")];
+  const [golden, markdown] = [root("first", "golden", "never"), root("second", "markdown", "always")];
   const both = put(path.join(home, "both.code-workspace"), JSON.stringify({ folders: [{ path: "first" }, { path: "second" }] }));
   const work = async (window) => {
     await window.status("ready");
     assert.match(await rewritten(window, golden, `Task: ${PROMPT}`), /^Act as /);
-    assert.match(await rewritten(window, markdown, "## Task"), /^# Role\n/);
+    await window.select("second.txt", PROMPT);
+    await window.page.keyboard.press("Control+Alt+O");
+    await window.page.locator(".modified .view-line", { hasText: "## Task" }).waitFor();
+    assert.equal(readFileSync(markdown, "utf8"), `${PROMPT}\n`);
+    await window.page.locator(".editor-actions [aria-label^='Accept Rewrite']").click();
+    await window.page.locator(".tab.active.dirty", { hasText: /^second\.txt$/ }).waitFor();
+    assert.match(await window.saved(markdown, `${PROMPT}\n`), /^# Role\n/);
   };
   await inEditor(home, {}, work, { workspace: both });
 });
