@@ -1,5 +1,6 @@
 /** What the extension is made of, and the life of its server. */
 
+import * as path from "node:path";
 import * as vscode from "vscode";
 import { LanguageClient, State } from "vscode-languageclient/node";
 
@@ -7,19 +8,19 @@ import { createClient } from "./client";
 import { Crashes } from "./crashes";
 import { Found } from "./discovery";
 import { OwnEnvironment } from "./environment";
-import { History } from "./history";
 import { isLost, messageOf } from "./requests";
 import { RestartQueue } from "./restart";
 import { Rewrites } from "./rewrites";
 import { find, install, offer, ownEnvironment } from "./server";
 import { Status } from "./status";
+import { Store, StoredHistory, storing } from "./store";
 
 const SHOW_LOGS = "Show Logs";
 const RESTART = "Restart";
 
 /** Owns the client, the status item, the history and the channels of a window. */
 export class Ctx implements vscode.Disposable {
-  readonly history = new History();
+  readonly history: StoredHistory;
   readonly rewrites = new Rewrites((entry) => {
     this.history.add(entry);
   });
@@ -35,11 +36,27 @@ export class Ctx implements vscode.Disposable {
     readonly log: vscode.LogOutputChannel,
   ) {
     this.own = ownEnvironment(extension);
+    const store = new Store(path.join(extension.globalStorageUri.fsPath, "history"), this.workspace ?? "");
+    this.history = new StoredHistory(store, (problem) => {
+      this.log.warn(problem);
+      void vscode.window.showWarningMessage(`promptopt: ${problem}`);
+    });
+  }
+
+  /** What this window's workspace is known by: its own folder among those that VS Code has for the extension. */
+  private get workspace(): string | undefined {
+    return this.extension.storageUri?.toString();
   }
 
   /** The client, when its server is running. */
   get running(): LanguageClient | undefined {
     return this.client?.state === State.Running ? this.client : undefined;
+  }
+
+  /** Stores the history, or deletes what was stored, as the setting and the trust in the workspace have it now. */
+  keepHistory(): void {
+    const wanted = vscode.workspace.getConfiguration("promptopt").get("history.store");
+    this.history.follow(storing(wanted, vscode.workspace.isTrusted, this.workspace));
   }
 
   /** Starts the server, or stops it and starts it again; never waits for the user, nor for a server that does not answer. */

@@ -20,6 +20,11 @@ export class History {
     this.kept = [entry, ...this.kept].slice(0, MOST);
   }
 
+  /** Puts the rewrites of earlier windows behind those of this one. */
+  recall(earlier: readonly Entry[]): void {
+    this.kept = [...this.kept, ...earlier].slice(0, MOST);
+  }
+
   /** The newest first. */
   get entries(): readonly Entry[] {
     return this.kept;

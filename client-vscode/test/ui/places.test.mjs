@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { newHome } from "../editor/code-server.mjs";
 import { SERVER } from "../editor/places.mjs";
 import { MISSING, PROMPT, inEditor, put, rewritten } from "../editor/scenes.mjs";
+import { until } from "../editor/until.mjs";
 
 test("of two roots each has its own adapter, and its own rule for previews", async () => {
   const home = newHome();
@@ -92,5 +93,24 @@ test("a server that never answers gives way to another start", async () => {
     await window.status("ready");
     assert.equal(editor.servers().length, 1);
     assert.deepEqual(await window.messages(), []);
+  });
+});
+
+test("where its user turns that on the history is there in the next window; turned off it is deleted", async () => {
+  const home = newHome();
+  const note = put(path.join(home, "workspace/note.txt"), `${PROMPT}\n`);
+  const stored = path.join(home, "user/User/globalStorage/promptopt.promptopt/history");
+  await inEditor(home, { machine: { "promptopt.server.path": SERVER, "promptopt.history.store": true } }, async (window) => {
+    await window.status("ready");
+    const now = await rewritten(window, note, `Task: ${PROMPT}`);
+    await window.page.reload();
+    await window.status("ready");
+    await window.command("promptopt: Undo a Rewrite…");
+    await window.page.locator(".quick-input-list .monaco-list-row .label-name", { hasText: PROMPT }).first().click();
+    await window.page.locator(".tab.active.dirty", { hasText: /^note\.txt$/ }).waitFor();
+    assert.equal(await window.saved(note, now), `${PROMPT}\n`);
+    assert.equal(existsSync(stored), true);
+    put(path.join(home, "user/Machine/settings.json"), JSON.stringify({ "promptopt.server.path": SERVER }));
+    await until("the history to be deleted", () => !existsSync(stored) || undefined);
   });
 });

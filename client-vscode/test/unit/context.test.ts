@@ -128,3 +128,34 @@ describe("an installation", { skip: process.platform === "win32" }, () => {
     assert.equal(ctx.own.exists, false);
   });
 });
+
+describe("the history of a window", () => {
+  const entry = { uri: "file:///a", start: 0, before: "before", after: "after", at: new Date(0) };
+  const stored = () => fs.existsSync(path.join(root, "storage", "history"));
+
+  test("is in memory only", () => {
+    ctx.keepHistory();
+    ctx.history.add(entry);
+    assert.deepEqual([ctx.history.entries, stored()], [[entry], false]);
+  });
+
+  test("is stored from when that is turned on to when it is turned off", () => {
+    ctx.history.add(entry);
+    fake.settings["history.store"] = true;
+    ctx.keepHistory();
+    assert.equal(stored(), true);
+    fake.settings["history.store"] = false;
+    ctx.keepHistory();
+    assert.equal(stored(), false);
+  });
+
+  test("is not stored before the workspace is trusted", () => {
+    Object.assign(fake, { settings: { "history.store": true }, trusted: false });
+    ctx.keepHistory();
+    ctx.history.add(entry);
+    assert.equal(stored(), false);
+    fake.trusted = true;
+    ctx.keepHistory();
+    assert.equal(stored(), true);
+  });
+});

@@ -106,7 +106,14 @@ describe("a rewrite that was announced", () => {
 
 describe("the settings that the server is told", () => {
   test("are its own and no others: it would report them", () => {
-    const section = { adapter: "golden", threads: 2, preview: "always", server: { path: "/x", package: "p" }, trace: {} };
+    const section = {
+      adapter: "golden",
+      threads: 2,
+      preview: "always",
+      history: { store: true },
+      server: { path: "/x", package: "p" },
+      trace: {},
+    };
     assert.deepEqual(forServer(section), { adapter: "golden", threads: 2 });
   });
 
