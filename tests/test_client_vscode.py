@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 CLIENT = ROOT / "client-vscode"
 PACKAGE: dict[str, Any] = json.loads((CLIENT / "package.json").read_text(encoding="utf-8"))
 PROPERTIES: dict[str, dict[str, Any]] = PACKAGE["contributes"]["configuration"]["properties"]
-CLIENT_ONLY = {"preview", "server.path", "server.package"}
+CLIENT_ONLY = {"preview", "history.store", "server.path", "server.package"}
 LONGEST = 400
 LARGEST_PICTURE = 150_000
 JSON_TYPES = {str: "string", int: "integer", bool: "boolean"}
@@ -46,6 +46,11 @@ def test_the_client_allows_what_the_server_allows() -> None:
 
 def test_no_workspace_says_where_prompts_and_the_token_go() -> None:
     assert PROPERTIES["promptopt.remoteUrl"]["scope"] == "machine"
+
+
+def test_prompts_are_stored_only_where_the_user_of_the_machine_turns_that_on() -> None:
+    setting = PROPERTIES["promptopt.history.store"]
+    assert (setting["default"], setting["scope"]) == (False, "machine")
 
 
 def test_the_client_sends_the_server_its_settings_and_no_others() -> None:

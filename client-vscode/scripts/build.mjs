@@ -1,5 +1,7 @@
 // Bundles the extension, or with --tests each unit test, for Node.
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+
 import * as esbuild from "esbuild";
 
 const flags = new Set(process.argv.slice(2));
@@ -7,7 +9,8 @@ const shared = { bundle: true, platform: "node", target: "node20", format: "cjs"
 
 if (flags.has("--tests")) {
   const entryPoints = readdirSync("test/unit").map((name) => `test/unit/${name}`);
-  await esbuild.build({ ...shared, entryPoints, outdir: "out/unit", sourcemap: "inline" });
+  const alias = { vscode: path.resolve("test/fake/vscode.cjs") };
+  await esbuild.build({ ...shared, alias, entryPoints, outdir: "out/unit", sourcemap: "inline" });
 } else if (flags.has("--host")) {
   await esbuild.build({ ...shared, entryPoints: ["test/host/suite.ts"], outdir: "out/host", external: ["vscode"] });
 } else {

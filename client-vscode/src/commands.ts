@@ -4,16 +4,14 @@ import * as vscode from "vscode";
 import { CodeAction, CodeActionKind, CodeActionRequest, Command, LanguageClient } from "vscode-languageclient/node";
 
 import type { Ctx } from "./context";
-import { Entry, undoing } from "./history";
 import type { Preview } from "./preview";
 import { executeShown } from "./progress";
 import { DOCTOR, OPTIMIZE, VARIANTS, execute, isCancelled, messageOf } from "./requests";
 import { Diagnosis, Finding, report } from "./report";
-import { headline } from "./text";
+import { showHistory } from "./undo";
 
 const SHOW_LOGS = "Show Logs";
 const OTHER = "Another adapter…";
-const WIDTH = 70;
 const SERVED = ["file", "untitled"];
 
 type Work = (client: LanguageClient, editor: vscode.TextEditor) => Promise<void>;
@@ -23,7 +21,7 @@ export function registerCommands(ctx: Ctx, preview: Preview): vscode.Disposable[
   const onEditor = (work: Work) => () => withEditor(ctx, work);
   const commands: Record<string, () => unknown> = {
     "promptopt.optimizePrompt": onEditor((client, editor) => {
-      const always = vscode.workspace.getConfiguration("promptopt").get<string>("preview") === "always";
+      const always = vscode.workspace.getConfiguration("promptopt", editor.document).get<string>("preview") === "always";
       return always ? preview.show(client, editor.document, editor.selection) : optimize(client, editor, OPTIMIZE);
     }),
     "promptopt.optimizePromptAs": onEditor(optimizeAs),
@@ -32,7 +30,7 @@ export function registerCommands(ctx: Ctx, preview: Preview): vscode.Disposable[
     "promptopt.acceptPreview": () => preview.accept(),
     "promptopt.discardPreview": () => preview.discard(),
     "promptopt.tryPreviewAgain": () => preview.again(),
-    "promptopt.showHistory": () => showHistory(ctx),
+    "promptopt.showHistory": () => showHistory(ctx.history.entries),
     "promptopt.showDoctor": () => showDoctor(ctx),
     "promptopt.showLogs": () => {
       ctx.log.show();
@@ -102,34 +100,6 @@ async function pickAdapter(names: readonly string[]): Promise<string | undefined
   const prompt = "A built-in name, a folder, or owner/name on the Hugging Face Hub; what is not on this machine is fetched.";
   const typed = await vscode.window.showInputBox({ prompt, placeHolder: "golden" });
   return typed?.trim() === "" ? undefined : typed?.trim();
-}
-
-async function showHistory(ctx: Ctx): Promise<void> {
-  const items = ctx.history.entries.map((entry) => ({
-    label: headline(entry.before, WIDTH),
-    description: `${vscode.Uri.parse(entry.uri).path.split("/").pop() ?? ""}, ${entry.at.toLocaleTimeString()}`,
-    detail: headline(entry.after, WIDTH),
-    entry,
-  }));
-  const placeHolder = items.length > 0 ? "Which rewrite is to be undone?" : "No rewrite was made in this window yet.";
-  const picked = await vscode.window.showQuickPick(items, { placeHolder, matchOnDetail: true });
-  if (picked) await undo(picked.entry);
-}
-
-/** Opens the document, puts back what stood there before the rewrite, and shows it. */
-async function undo(entry: Entry): Promise<void> {
-  const document = await vscode.workspace.openTextDocument(vscode.Uri.parse(entry.uri));
-  const edit = undoing(entry, document.getText());
-  const editor = await vscode.window.showTextDocument(document);
-  if (edit === undefined) {
-    void vscode.window.showWarningMessage("promptopt: that rewrite is not there any more, or has been changed; nothing was replaced.");
-    return;
-  }
-  const range = new vscode.Range(document.positionAt(edit.start), document.positionAt(edit.end));
-  const change = new vscode.WorkspaceEdit();
-  change.replace(document.uri, range, edit.text);
-  await vscode.workspace.applyEdit(change);
-  editor.revealRange(range.with({ end: range.start }));
 }
 
 /** Opens what the server's doctor says, with what the extension knows on top. */

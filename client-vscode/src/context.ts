@@ -1,5 +1,6 @@
 /** What the extension is made of, and the life of its server. */
 
+import * as path from "node:path";
 import * as vscode from "vscode";
 import { LanguageClient, State } from "vscode-languageclient/node";
 
@@ -7,25 +8,27 @@ import { createClient } from "./client";
 import { Crashes } from "./crashes";
 import { Found } from "./discovery";
 import { OwnEnvironment } from "./environment";
-import { History } from "./history";
 import { isLost, messageOf } from "./requests";
 import { RestartQueue } from "./restart";
-import { Selections } from "./selection";
+import { Rewrites } from "./rewrites";
 import { find, install, offer, ownEnvironment } from "./server";
 import { Status } from "./status";
+import { Store, StoredHistory, storing } from "./store";
 
 const SHOW_LOGS = "Show Logs";
 const RESTART = "Restart";
 
 /** Owns the client, the status item, the history and the channels of a window. */
 export class Ctx implements vscode.Disposable {
-  readonly history = new History();
+  readonly history: StoredHistory;
+  readonly rewrites = new Rewrites((entry) => {
+    this.history.add(entry);
+  });
   readonly own: OwnEnvironment;
   found: Found = { kind: "missing" };
   private client: LanguageClient | undefined;
   private readonly status = new Status();
   private readonly crashes = new Crashes();
-  private readonly selections = new Selections();
   private readonly starts = new RestartQueue(() => this.startAnew());
 
   constructor(
@@ -33,6 +36,16 @@ export class Ctx implements vscode.Disposable {
     readonly log: vscode.LogOutputChannel,
   ) {
     this.own = ownEnvironment(extension);
+    const store = new Store(path.join(extension.globalStorageUri.fsPath, "history"), this.workspace ?? "");
+    this.history = new StoredHistory(store, (problem) => {
+      this.log.warn(problem);
+      void vscode.window.showWarningMessage(`promptopt: ${problem}`);
+    });
+  }
+
+  /** What this window's workspace is known by: its own folder among those that VS Code has for the extension. */
+  private get workspace(): string | undefined {
+    return this.extension.storageUri?.toString();
   }
 
   /** The client, when its server is running. */
@@ -40,19 +53,26 @@ export class Ctx implements vscode.Disposable {
     return this.client?.state === State.Running ? this.client : undefined;
   }
 
-  /** Starts the server, or stops it and starts it again; never waits for the user. */
+  /** Stores the history, or deletes what was stored, as the setting and the trust in the workspace have it now. */
+  keepHistory(): void {
+    const wanted = vscode.workspace.getConfiguration("promptopt").get("history.store");
+    this.history.follow(storing(wanted, vscode.workspace.isTrusted, this.workspace));
+  }
+
+  /** Starts the server, or stops it and starts it again; never waits for the user, nor for a server that does not answer. */
   async restart(): Promise<void> {
     this.crashes.forget();
+    if (this.client?.state === State.Starting) await this.stop();
     await this.starts.run();
   }
 
   /** Lets the user install the server, or update it, and starts it. */
   async install(): Promise<void> {
     try {
-      if (this.own.exists) await this.stop();
-      if (await install(this.own, this.log)) this.log.info("The server is installed.");
+      if (!(await install(this.own, this.log, () => this.stop()))) return;
     } catch (error) {
       this.fail(`promptopt: the language server was not installed. ${messageOf(error)}`, SHOW_LOGS);
+      if (!this.own.exists) return;
     }
     await this.restart();
   }
@@ -60,14 +80,19 @@ export class Ctx implements vscode.Disposable {
   /** Removes the extension's own environment. */
   async uninstall(): Promise<void> {
     await this.stop();
-    this.own.remove();
+    try {
+      this.own.remove();
+    } catch (error) {
+      this.fail(`promptopt: the language server was not removed. ${messageOf(error)}`, SHOW_LOGS);
+    }
     await this.restart();
   }
 
   /** Says why there is no server, with what can be done about it. */
   explain(): void {
-    if (this.found.kind === "found") this.fail("promptopt: the language server is not running.", RESTART, SHOW_LOGS);
-    else void offer(this.found, () => this.install());
+    if (this.starts.busy) void vscode.window.showInformationMessage("promptopt: the language server is starting; try again in a moment.");
+    else if (this.found.kind === "found") this.fail("promptopt: the language server is not running.", RESTART, SHOW_LOGS);
+    else this.offer();
   }
 
   /** Shows an error with buttons, without waiting for the user. */
@@ -79,30 +104,19 @@ export class Ctx implements vscode.Disposable {
     });
   }
 
-  /** Keeps what an edit is about to replace, and minds the selection, as long as it is one place of one open document. */
-  rewriting(edit: vscode.WorkspaceEdit): void {
-    for (const [uri, edits] of edit.entries()) {
-      const document = vscode.workspace.textDocuments.find((each) => each.uri.toString() === uri.toString());
-      const [only, ...others] = edits;
-      if (document === undefined || only === undefined || others.length > 0) continue;
-      const before = document.getText(only.range);
-      const start = document.offsetAt(only.range.start);
-      this.history.add({ uri: uri.toString(), start, before, after: only.newText, at: new Date() });
-      this.selections.expect(document, only);
-    }
-  }
-
-  /** Stops the server; one that does not answer is killed by the client library a moment later. */
+  /** Stops the server; one that does not answer is killed: by the client library a moment later, or here where that would refuse to. */
   async stop(): Promise<void> {
     const client = this.client;
     this.client = undefined;
-    await client?.dispose().catch((error: unknown) => {
-      this.log.warn(`The server did not stop: ${messageOf(error)}`);
-    });
+    if (client?.state === State.Starting) client.serverProcess?.kill("SIGKILL");
+    else
+      await client?.dispose().catch((error: unknown) => {
+        this.log.warn(`The server did not stop: ${messageOf(error)}`);
+      });
   }
 
   dispose(): void {
-    this.selections.dispose();
+    this.rewrites.dispose();
     this.status.dispose();
   }
 
@@ -112,33 +126,40 @@ export class Ctx implements vscode.Disposable {
     this.found = await find(this.own);
     if (this.found.kind !== "found") {
       this.status.tell({ state: "error", message: "The language server is not on this machine." });
-      this.explain();
+      this.offer();
       return;
     }
     const { candidate, version } = this.found;
     this.log.info(`Server ${version} from ${candidate.origin}: ${candidate.file}`);
-    this.client = createClient(candidate.file, this.log, {
+    const client = createClient(candidate.file, this.log, {
       status: (status) => {
         this.status.tell(status);
       },
       rewriting: (edit) => {
-        this.rewriting(edit);
+        this.rewrites.announce(edit);
       },
       crashed: () => {
         this.crashed();
       },
     });
-    this.client.onDidChangeState(({ newState }) => {
+    this.client = client;
+    client.onDidChangeState(({ newState }) => {
       if (newState === State.Running) this.status.tell({ state: "ready", message: "Ready." });
     });
     try {
-      await this.client.start();
+      await client.start();
+      if (this.client !== client) await client.dispose(); // it was stopped before it had a process
     } catch (error) {
+      if (this.client !== client) return; // it was stopped meanwhile
       const reason = isLost(error) ? "It has ended before it answered." : messageOf(error);
       this.client = undefined; // it cannot be stopped: its library would refuse that
       this.status.tell({ state: "error", message: reason });
       this.fail(`promptopt: the language server did not start. ${reason}`, RESTART, SHOW_LOGS);
     }
+  }
+
+  private offer(): void {
+    void offer(this.found, () => this.install());
   }
 
   private crashed(): void {

@@ -26,6 +26,18 @@ export interface Machine {
   version(file: string): Promise<string>;
 }
 
+/** The Python extension, as far as it is used here. */
+export interface PythonExtension {
+  readonly isActive: boolean;
+  readonly exports: unknown;
+  activate(): PromiseLike<unknown>;
+}
+
+/** The part of its interface that is used here. */
+interface PythonApi {
+  readonly environments?: { getActiveEnvironmentPath(resource?: unknown): { readonly path: string } | undefined };
+}
+
 export type Found =
   | { readonly kind: "found"; readonly candidate: Candidate; readonly version: string }
   | { readonly kind: "broken"; readonly candidate: Candidate; readonly reason: string }
@@ -65,6 +77,9 @@ export function candidates(places: Places, windows: boolean): Candidate[] {
 export async function findServer(places: Places, machine: Machine): Promise<Found> {
   let broken: Found = { kind: "missing" };
   for (const each of candidates(places, machine.windows)) {
+    if (each.origin === "setting" && !path.isAbsolute(each.file)) {
+      return { kind: "broken", candidate: each, reason: "it is no absolute path" };
+    }
     if (!machine.exists(each.file)) {
       if (each.origin === "setting") return { kind: "broken", candidate: each, reason: "there is no such file" };
       continue;
@@ -74,6 +89,17 @@ export async function findServer(places: Places, machine: Machine): Promise<Foun
     if (broken.kind === "missing") broken = tried;
   }
   return broken;
+}
+
+/** The interpreter that is selected in the Python extension; empty without one, and where that extension fails. */
+export async function interpreter(extension: PythonExtension | undefined, resource?: unknown): Promise<string> {
+  try {
+    const api = (extension?.isActive === false ? await extension.activate() : extension?.exports) as PythonApi | null | undefined;
+    const selected = api?.environments?.getActiveEnvironmentPath(resource)?.path ?? "";
+    return path.isAbsolute(selected) ? selected : "";
+  } catch {
+    return "";
+  }
 }
 
 async function tryOut(candidate: Candidate, machine: Machine): Promise<Found> {

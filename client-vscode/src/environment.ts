@@ -3,7 +3,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { programs } from "./discovery";
+import { programs, serverName } from "./discovery";
 
 const LEAST_PYTHON = [3, 11] as const;
 const INSTALL_TIMEOUT_MS = 15 * 60 * 1000;
@@ -13,14 +13,17 @@ export type Run = (file: string, args: readonly string[], signal?: AbortSignal, 
 
 /** Makes, updates and removes the environment at `folder`. */
 export class OwnEnvironment {
+  private busy = false;
+
   constructor(
     readonly folder: string,
     private readonly windows: boolean,
     private readonly run: Run,
   ) {}
 
+  /** Whether the server is in it; what an interrupted installation has left is no environment. */
   get exists(): boolean {
-    return fs.existsSync(this.folder);
+    return fs.existsSync(path.join(programs(this.folder, this.windows), serverName(this.windows)));
   }
 
   /**
@@ -28,27 +31,41 @@ export class OwnEnvironment {
    * fails or is cancelled nothing of it is left.
    */
   async install(pythons: readonly string[], what: string, tell: (step: string) => void, signal: AbortSignal): Promise<void> {
+    this.refuseWhileBusy();
+    this.busy = true;
     const before = this.exists;
     try {
       if (!before) {
         tell("Looking for Python…");
         const python = await this.python(pythons);
         tell("Making a virtual environment…");
+        this.delete();
         fs.mkdirSync(path.dirname(this.folder), { recursive: true });
         await this.run(python, ["-m", "venv", this.folder], signal, INSTALL_TIMEOUT_MS);
       }
       tell(`Installing ${what}…`);
       const own = path.join(programs(this.folder, this.windows), this.windows ? "python.exe" : "python");
-      await this.run(own, ["-m", "pip", "install", "--upgrade", what], signal, INSTALL_TIMEOUT_MS);
+      await this.run(own, ["-m", "pip", "install", "--disable-pip-version-check", "--upgrade", what], signal, INSTALL_TIMEOUT_MS);
     } catch (error) {
-      if (!before) this.remove();
+      if (!before) this.delete();
       throw error;
+    } finally {
+      this.busy = false;
     }
   }
 
   /** Removes the environment and everything in it. */
   remove(): void {
+    this.refuseWhileBusy();
+    this.delete();
+  }
+
+  private delete(): void {
     fs.rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private refuseWhileBusy(): void {
+    if (this.busy) throw new Error("It is being installed at this moment.");
   }
 
   /** The first of `pythons` that is new enough. */

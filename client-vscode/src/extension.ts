@@ -21,9 +21,14 @@ export function activate(extension: vscode.ExtensionContext): void {
     ...registerCommands(ctx, preview),
     vscode.workspace.onDidChangeConfiguration((change) => {
       if (change.affectsConfiguration("promptopt.server.path")) void ctx.restart();
+      if (change.affectsConfiguration("promptopt.history.store")) ctx.keepHistory();
     }),
-    vscode.workspace.onDidGrantWorkspaceTrust(() => void ctx.restart()),
+    vscode.workspace.onDidGrantWorkspaceTrust(() => {
+      ctx.keepHistory();
+      void ctx.restart();
+    }),
   );
+  ctx.keepHistory();
   void ctx.restart();
 }
 

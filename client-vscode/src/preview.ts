@@ -38,7 +38,9 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
     this.subscriptions = [
       vscode.workspace.registerTextDocumentContentProvider(SCHEME, this),
       vscode.window.tabGroups.onDidChangeTabs(({ closed }) => {
-        if (this.shown && closed.some((tab) => shows(tab, this.shown?.right))) this.forget();
+        // one that is moved to another group is open there before it is closed here
+        const right = this.shown?.right;
+        if (right !== undefined && closed.some((tab) => shows(tab, right)) && tabs(right).length === 0) this.forget();
       }),
     ];
   }
@@ -70,7 +72,7 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
   async accept(): Promise<void> {
     const shown = this.shown;
     if (shown?.edit === undefined) return;
-    if (shown.document.isClosed || shown.document.version !== shown.version) {
+    if (isStale(shown)) {
       const message = "promptopt: the document has changed since the preview was made; nothing was replaced.";
       void vscode.window.showWarningMessage(message, TRY_AGAIN).then((picked) => {
         if (picked === TRY_AGAIN) void this.again();
@@ -79,16 +81,17 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
     }
     await this.discard();
     await vscode.window.showTextDocument(shown.document);
-    this.ctx.rewriting(shown.edit);
-    await vscode.workspace.applyEdit(shown.edit);
+    // what is typed while the diff closes is more than the edit knows of
+    if (!isStale(shown)) this.ctx.rewrites.announce(shown.edit);
+    const applied = !isStale(shown) && (await vscode.workspace.applyEdit(shown.edit));
+    if (!applied) void vscode.window.showWarningMessage("promptopt: the document has changed meanwhile; nothing was replaced.");
   }
 
   /** Closes the diff; a rewrite under way is stopped. The document stays as it is. */
   async discard(): Promise<void> {
     const right = this.shown?.right;
     this.forget();
-    const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);
-    await vscode.window.tabGroups.close(tabs.filter((tab) => shows(tab, right)));
+    if (right !== undefined) await vscode.window.tabGroups.close(tabs(right));
   }
 
   /** Asks once more, for the same words where they stand now. */
@@ -161,7 +164,16 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
   }
 }
 
-/** Whether a tab is the diff whose right side is `uri`. */
-function shows(tab: vscode.Tab, uri: vscode.Uri | undefined): boolean {
-  return tab.input instanceof vscode.TabInputTextDiff && tab.input.modified.toString() === uri?.toString();
+/** Whether the document is another than that of the preview by now. */
+function isStale({ document, version }: Shown): boolean {
+  return document.isClosed || document.version !== version;
+}
+
+/** The tabs that show the diff whose right side is `uri`. */
+function tabs(uri: vscode.Uri): vscode.Tab[] {
+  return vscode.window.tabGroups.all.flatMap((group) => group.tabs).filter((tab) => shows(tab, uri));
+}
+
+function shows(tab: vscode.Tab, uri: vscode.Uri): boolean {
+  return tab.input instanceof vscode.TabInputTextDiff && tab.input.modified.toString() === uri.toString();
 }

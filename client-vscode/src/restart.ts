@@ -10,6 +10,11 @@ export class RestartQueue {
 
   constructor(private readonly work: () => Promise<void>) {}
 
+  /** Whether one runs or waits. */
+  get busy(): boolean {
+    return this.running !== undefined || this.waiting !== undefined;
+  }
+
   /** Resolves when a run that began after this call has ended; rejects as that run does. */
   run(): Promise<void> {
     if (this.running === undefined) return this.begin();

@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import * as vscode from "vscode";
 
-import { Found, Machine, Places, findServer } from "./discovery";
+import { Found, Machine, Places, findServer, interpreter } from "./discovery";
 import { OwnEnvironment } from "./environment";
 import { output } from "./process";
 
@@ -12,11 +12,6 @@ const WINDOWS = process.platform === "win32";
 const PYTHON_EXTENSION = "ms-python.python";
 const INSTALL = "Install…";
 const SETTING = "Open Setting";
-
-/** The part of the Python extension's interface that is used here. */
-interface PythonApi {
-  readonly environments?: { getActiveEnvironmentPath(resource?: vscode.Uri): { readonly path: string } };
-}
 
 const machine: Machine = {
   windows: WINDOWS,
@@ -53,28 +48,37 @@ export async function offer(found: Found, install: () => Promise<void>): Promise
   if (picked === SETTING) await vscode.commands.executeCommand("workbench.action.openSettings", "promptopt.server");
 }
 
-/** Installs or updates the server after the user has seen what will be run; false when the user did not want it. */
-export async function install(own: OwnEnvironment, log: vscode.LogOutputChannel): Promise<boolean> {
+/**
+ * Installs or updates the server after the user has seen what will be run; `stop` ends the one that is about to be updated. False where the
+ * user did not want it, or cancelled and nothing is there.
+ */
+export async function install(own: OwnEnvironment, log: vscode.LogOutputChannel, stop: () => Promise<void>): Promise<boolean> {
   const what = vscode.workspace.getConfiguration("promptopt").get("server.package", "promptopt");
   const detail = `pip will install ${what} and what it needs (about 150 MB) into\n${own.folder}\nNothing else on this machine is changed.`;
   const verb = own.exists ? "Update" : "Install";
   const picked = await vscode.window.showInformationMessage(`${verb} the promptopt language server?`, { modal: true, detail }, verb);
   if (picked !== verb) return false;
+  if (own.exists) await stop();
   const selected = vscode.workspace.isTrusted ? await selectedPython() : "";
   const pythons = [selected, ...(WINDOWS ? ["py", "python"] : ["python3", "python3.13", "python3.12", "python3.11"])];
   const progress = { location: vscode.ProgressLocation.Notification, title: "promptopt", cancellable: true };
   await vscode.window.withProgress(progress, async (shown, token) => {
-    const stop = new AbortController();
+    const cancel = new AbortController();
     token.onCancellationRequested(() => {
-      stop.abort();
+      cancel.abort();
     });
     const tell = (message: string): void => {
       log.info(message);
       shown.report({ message });
     };
-    await own.install(pythons.filter(Boolean), what, tell, stop.signal);
+    try {
+      await own.install(pythons.filter(Boolean), what, tell, cancel.signal);
+    } catch (error) {
+      if (!cancel.signal.aborted) throw error;
+      log.info("Cancelled.");
+    }
   });
-  return true;
+  return own.exists;
 }
 
 function localFolders(): string[] {
@@ -82,11 +86,6 @@ function localFolders(): string[] {
   return folders.filter((folder) => folder.uri.scheme === "file").map((folder) => folder.uri.fsPath);
 }
 
-/** The interpreter that is selected in the Python extension; empty without one. */
-async function selectedPython(): Promise<string> {
-  const extension = vscode.extensions.getExtension<PythonApi>(PYTHON_EXTENSION);
-  if (extension === undefined) return "";
-  const api = extension.isActive ? extension.exports : await extension.activate();
-  const selected = api.environments?.getActiveEnvironmentPath(vscode.workspace.workspaceFolders?.[0]?.uri).path ?? "";
-  return path.isAbsolute(selected) ? selected : "";
+function selectedPython(): Promise<string> {
+  return interpreter(vscode.extensions.getExtension(PYTHON_EXTENSION), vscode.workspace.workspaceFolders?.[0]?.uri);
 }

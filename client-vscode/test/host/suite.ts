@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import * as vscode from "vscode";
 
@@ -63,6 +63,28 @@ function serverProcesses(): number[] {
 
 function serverProcess(): number | undefined {
   return serverProcesses()[0];
+}
+
+/** The processor time that a process has used, in hundredths of a second. */
+function used(pid: number): number {
+  const fields =
+    readFileSync(`/proc/${String(pid)}/stat`, "utf8")
+      .split(") ")
+      .at(-1)
+      ?.split(" ") ?? [];
+  return Number(fields[11]) + Number(fields[12]);
+}
+
+/** Lets a process that is stopped do a fiftieth of a second's work, a moment at a time: a small part of a rewrite. It is stopped again then. */
+async function begun(pid: number): Promise<"begun"> {
+  const before = used(pid);
+  await until("the process to work", () => {
+    process.kill(pid, "SIGCONT");
+    for (const end = performance.now() + 2; performance.now() < end;); // a timer would come late on a busy machine
+    process.kill(pid, "SIGSTOP");
+    return used(pid) >= before + 2 || undefined;
+  });
+  return "begun";
 }
 
 /** The right side of the diff, once it has a whole rewrite. */
@@ -170,6 +192,17 @@ const tests: Record<string, () => Promise<void>> = {
     await undone(active, before);
   },
 
+  "a preview that was moved into another group can be accepted there": async () => {
+    const before = "create function\n";
+    const editor = await opened("moved.txt", before, "create function");
+    await vscode.commands.executeCommand("promptopt.previewPrompt");
+    const proposed = (await previewed()).getText();
+    await vscode.commands.executeCommand("workbench.action.moveEditorToNextGroup");
+    await until("another group", () => vscode.window.tabGroups.all.length > 1 || undefined);
+    await vscode.commands.executeCommand("promptopt.acceptPreview");
+    await until("the rewrite", () => editor.document.getText() === proposed || undefined);
+  },
+
   "a preview that is discarded changes nothing": async () => {
     const before = "write an email\n";
     const editor = await opened("discard.txt", before, "write an email");
@@ -225,8 +258,9 @@ const tests: Record<string, () => Promise<void>> = {
     const before = "create function\n";
     const editor = await opened("killed.txt", before, "create function");
     const old = await until("the process", serverProcess);
-    process.kill(old, "SIGSTOP"); // so that the rewrite cannot be done before it is killed
+    process.kill(old, "SIGSTOP");
     const rewrite = vscode.commands.executeCommand("promptopt.optimizePrompt");
+    assert.equal(await Promise.race([begun(old), rewrite]), "begun"); // it is held now: what is stopped does not end
     process.kill(old, "SIGKILL");
     await rewrite;
     assert.equal(editor.document.getText(), before);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import * as path from "node:path";
 import { describe, test } from "node:test";
 
-import { Machine, Places, candidates, findServer } from "../../src/discovery";
+import { Machine, Places, candidates, findServer, interpreter } from "../../src/discovery";
 
 const NOWHERE: Places = { setting: "", path: [], folders: [], python: "", own: "/own" };
 const EVERYWHERE: Places = { setting: "", path: ["/usr/bin"], folders: ["/project"], python: "/conda/bin/python", own: "/own" };
@@ -85,7 +85,38 @@ describe("which server is taken", () => {
     assert.deepEqual(found, { kind: "broken", candidate: { origin: "setting", file: "/gone" }, reason: "there is no such file" });
   });
 
+  test("a setting that is no absolute path is said: it would mean whatever folder is open", async () => {
+    for (const setting of ["bin/promptopt-lsp", "~/bin/promptopt-lsp", "promptopt-lsp"]) {
+      const found = await findServer({ ...EVERYWHERE, setting }, machine({ [setting]: RUNS }));
+      assert.deepEqual(found, { kind: "broken", candidate: { origin: "setting", file: setting }, reason: "it is no absolute path" });
+    }
+  });
+
   test("nothing anywhere is missing", async () => {
     assert.deepEqual(await findServer(EVERYWHERE, machine({})), { kind: "missing" });
+  });
+});
+
+describe("the interpreter that is selected in the Python extension", () => {
+  const selecting = (path: string) => ({ environments: { getActiveEnvironmentPath: () => ({ path }) } });
+  const extension = (exports: unknown, isActive = true) => ({ isActive, exports, activate: () => Promise.resolve(exports) });
+
+  test("is taken, whether the extension is active already or not", async () => {
+    assert.equal(await interpreter(extension(selecting("/conda/bin/python"))), "/conda/bin/python");
+    assert.equal(
+      await interpreter({ ...extension(undefined, false), activate: () => Promise.resolve(selecting("/a/python")) }),
+      "/a/python",
+    );
+  });
+
+  test("is none where it is no absolute path, and without the extension", async () => {
+    assert.equal(await interpreter(extension(selecting("python"))), "");
+    assert.equal(await interpreter(undefined), "");
+  });
+
+  test("is none, and holds nothing up, where the extension fails or has another interface", async () => {
+    assert.equal(await interpreter({ ...extension(undefined, false), activate: () => Promise.reject(new Error("broken")) }), "");
+    const answers = { environments: { getActiveEnvironmentPath: () => undefined } };
+    for (const exports of [undefined, null, {}, { environments: {} }, answers]) assert.equal(await interpreter(extension(exports)), "");
   });
 });

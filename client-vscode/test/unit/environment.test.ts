@@ -11,12 +11,13 @@ let root = "";
 let calls: string[] = [];
 let steps: string[] = [];
 
-/** A Run that notes what is run; the venv is a folder, and `refused` commands fail. */
+/** A Run that notes what is run; the venv is a folder, pip puts the server into it, and `refused` commands fail. */
 function fakeRun(versions: Record<string, string>, refused = ""): Run {
   return (file, args) => {
     calls.push([path.basename(file), ...args].join(" ").replace(root, "ROOT"));
     if (refused !== "" && args.includes(refused)) return Promise.reject(new Error(`no ${refused}`));
-    if (args[1] === "venv") fs.mkdirSync(String(args[2]), { recursive: true });
+    if (args[1] === "venv") fs.mkdirSync(path.join(String(args[2]), "bin"), { recursive: true });
+    if (args[1] === "pip") fs.writeFileSync(path.join(path.dirname(file), "promptopt-lsp"), "");
     if (args[0] !== "-c") return Promise.resolve("");
     const version = versions[file];
     return version === undefined ? Promise.reject(new Error("not there")) : Promise.resolve(version);
@@ -26,6 +27,16 @@ function fakeRun(versions: Record<string, string>, refused = ""): Run {
 function environment(run: Run): OwnEnvironment {
   return new OwnEnvironment(path.join(root, "storage", "environment"), false, run);
 }
+
+/** An environment in which the server is installed already. */
+function installed(run: Run): OwnEnvironment {
+  const own = environment(run);
+  fs.mkdirSync(path.join(own.folder, "bin"), { recursive: true });
+  fs.writeFileSync(path.join(own.folder, "bin", "promptopt-lsp"), "");
+  return own;
+}
+
+const PIP = "python -m pip install --disable-pip-version-check --upgrade promptopt"; // else its advice to update it may be its last line
 
 const tell = (step: string) => steps.push(step);
 
@@ -42,27 +53,34 @@ describe("the extension's own environment", () => {
   test("is made by the first Python that is new enough, and says each step", async () => {
     const own = environment(fakeRun({ old: "3 10\n", new: "3 12\n" }));
     await own.install(["none", "old", "new"], "promptopt", tell, NO_STOP);
-    assert.deepEqual(calls.slice(3), ["new -m venv ROOT/storage/environment", "python -m pip install --upgrade promptopt"]);
+    assert.deepEqual(calls.slice(3), ["new -m venv ROOT/storage/environment", PIP]);
     assert.deepEqual(steps, ["Looking for Python…", "Making a virtual environment…", "Installing promptopt…"]);
     assert.equal(own.exists, true);
   });
 
   test("is updated when it is there already", async () => {
-    const own = environment(fakeRun({}));
-    fs.mkdirSync(own.folder, { recursive: true });
+    const own = installed(fakeRun({}));
     await own.install([], "promptopt", tell, NO_STOP);
-    assert.deepEqual(calls, ["python -m pip install --upgrade promptopt"]);
+    assert.deepEqual(calls, [PIP]);
+  });
+
+  test("is made anew where an installation was interrupted: what that has left may have no pip", async () => {
+    const own = environment(fakeRun({ new: "3 12\n" }));
+    fs.mkdirSync(path.join(own.folder, "half"), { recursive: true });
+    assert.equal(own.exists, false);
+    await own.install(["new"], "promptopt", tell, NO_STOP);
+    assert.deepEqual(calls.slice(1), ["new -m venv ROOT/storage/environment", PIP]);
+    assert.deepEqual([own.exists, fs.readdirSync(own.folder)], [true, ["bin"]]);
   });
 
   test("leaves nothing when the first installation fails", async () => {
     const own = environment(fakeRun({ new: "3 11\n" }, "pip"));
     await assert.rejects(own.install(["new"], "promptopt", tell, NO_STOP), /no pip/);
-    assert.equal(own.exists, false);
+    assert.equal(fs.existsSync(own.folder), false);
   });
 
   test("stays when an update fails", async () => {
-    const own = environment(fakeRun({}, "pip"));
-    fs.mkdirSync(own.folder, { recursive: true });
+    const own = installed(fakeRun({}, "pip"));
     await assert.rejects(own.install([], "promptopt", tell, NO_STOP), /no pip/);
     assert.equal(own.exists, true);
   });
@@ -73,11 +91,23 @@ describe("the extension's own environment", () => {
     assert.equal(own.exists, false);
   });
 
-  test("is removed as a whole", () => {
-    const own = environment(fakeRun({}));
-    fs.mkdirSync(path.join(own.folder, "bin"), { recursive: true });
+  test("is not installed twice at a time, nor removed meanwhile: one would delete what the other makes", async () => {
+    const own = environment(fakeRun({ new: "3 12\n" }));
+    const first = own.install(["new"], "promptopt", tell, NO_STOP);
+    await assert.rejects(own.install(["new"], "promptopt", tell, NO_STOP), /is being installed/);
+    assert.throws(() => {
+      own.remove();
+    }, /is being installed/);
+    await first;
+    assert.deepEqual([calls.length, own.exists], [3, true]);
     own.remove();
     assert.equal(own.exists, false);
+  });
+
+  test("is removed as a whole", () => {
+    const own = installed(fakeRun({}));
+    own.remove();
+    assert.equal(fs.existsSync(own.folder), false);
   });
 });
 

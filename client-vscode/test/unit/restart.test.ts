@@ -64,6 +64,21 @@ describe("the queue of restarts", () => {
     await third;
   });
 
+  test("is busy from the first wish to the end of the last run, also where one fails", async () => {
+    const { work, ends } = controlled();
+    const queue = new RestartQueue(work);
+    assert.equal(queue.busy, false);
+    const runs = [queue.run(), queue.run()];
+    assert.equal(queue.busy, true);
+    ends[0]?.();
+    await runs[0];
+    assert.equal(queue.busy, true);
+    await settled();
+    ends[1]?.(new Error("did not start"));
+    await Promise.allSettled(runs);
+    assert.equal(queue.busy, false);
+  });
+
   test("a wish after the second run has begun gets a third", async () => {
     const { work, ends } = controlled();
     const queue = new RestartQueue(work);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { History, MOST, undoing } from "../../src/history";
+import { Announced, History, MOST, undoing } from "../../src/history";
 import { report } from "../../src/report";
 import { SERVER_SETTINGS, forServer } from "../../src/settings";
 import { anchored, applied, headline } from "../../src/text";
@@ -61,9 +61,59 @@ describe("the history", () => {
   });
 });
 
+describe("a rewrite that was announced", () => {
+  const document = {};
+  const rewrite = { ...entry("before"), editor: "left" };
+  const text = (content: string) => () => content;
+
+  test("is noticed once it is in its place, and once only", () => {
+    const announced = new Announced<typeof rewrite>();
+    announced.add(document, rewrite);
+    assert.equal(announced.changed({}, text("x AFTER")), undefined);
+    assert.deepEqual(announced.changed(document, text("x AFTER, y")), rewrite);
+    assert.equal(announced.changed(document, text("x AFTER, y")), undefined);
+  });
+
+  test("is forgotten at a change that is not it: it will be refused", () => {
+    const announced = new Announced<typeof rewrite>();
+    announced.add(document, rewrite);
+    assert.equal(announced.changed(document, text("xy before")), undefined);
+    assert.equal(announced.changed(document, text("x AFTER")), undefined);
+  });
+
+  test("that changes nothing is not waited for: the next key would be taken for it", () => {
+    const announced = new Announced<typeof rewrite>();
+    announced.add(document, rewrite);
+    announced.add(document, { ...rewrite, before: "AFTER" });
+    assert.equal(announced.changed(document, text("x AFTER")), undefined);
+  });
+
+  test("in one document is not that of another", () => {
+    const announced = new Announced<typeof rewrite>();
+    const other = {};
+    announced.add(document, rewrite);
+    announced.add(other, { ...rewrite, editor: "right" });
+    assert.equal(announced.changed(document, text("x AFTER"))?.editor, "left");
+    assert.equal(announced.changed(other, text("x AFTER"))?.editor, "right");
+  });
+
+  test("does not have the text of every document read at every key", () => {
+    const announced = new Announced<typeof rewrite>();
+    const change = () => announced.changed(document, () => assert.fail("read"));
+    assert.equal(change(), undefined);
+  });
+});
+
 describe("the settings that the server is told", () => {
   test("are its own and no others: it would report them", () => {
-    const section = { adapter: "golden", threads: 2, preview: "always", server: { path: "/x", package: "p" }, trace: {} };
+    const section = {
+      adapter: "golden",
+      threads: 2,
+      preview: "always",
+      history: { store: true },
+      server: { path: "/x", package: "p" },
+      trace: {},
+    };
     assert.deepEqual(forServer(section), { adapter: "golden", threads: 2 });
   });
 

@@ -1,0 +1,26 @@
+interface Document {
+  readonly uri: { toString(): string };
+  readonly settings?: Record<string, unknown>;
+  getText(): string;
+}
+
+/**
+ * What a test gives and looks at. `answers`: the buttons that are picked, one after the other; `cancels`: whether progress is cancelled at once;
+ * `picks`: what is done in a quick pick; `applies`: whether edits are.
+ */
+export const fake: {
+  settings: Record<string, unknown>;
+  trusted: boolean;
+  shown: string[];
+  answers: string[];
+  cancels: boolean;
+  commands: Record<string, () => Promise<void>>;
+  executed: unknown[][];
+  tabs: unknown[];
+  tabsChanged: (change: { closed: readonly unknown[] }) => void;
+  documents: Record<string, Document>;
+  editor: { document: Document; selection?: { readonly start: unknown; readonly end: unknown } } | undefined;
+  picks: "onDidAccept" | "onDidTriggerItemButton";
+  applied: unknown[];
+  applies: boolean;
+};
