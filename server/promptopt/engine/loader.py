@@ -54,12 +54,16 @@ def load_model(settings: Settings) -> Model:
 
 
 def _engine(settings: Settings, bundle: Bundle) -> Engine:
-    from promptopt.engine.weights import is_plain_lora
-
-    automatic = settings.engine == "auto"
-    if settings.engine == "reference" or (automatic and not is_plain_lora(read_json(bundle.adapter / PEFT_FILES[0]))):
+    if settings.engine == "reference" or (settings.engine == "auto" and not _can_be_merged(bundle)):
         return _reference_engine(settings, bundle)
     return open_engine(compiled_model(bundle), settings.threads)
+
+
+def _can_be_merged(bundle: Bundle) -> bool:
+    from promptopt.engine.weights import are_updates, is_plain_lora, load_weights
+
+    configuration, weights = (bundle.adapter / name for name in PEFT_FILES)
+    return is_plain_lora(read_json(configuration)) and are_updates(load_weights(weights))
 
 
 def open_engine(model: "ModelFile", threads: int = 0) -> Engine:
