@@ -21,9 +21,9 @@ def rewrite_file(optimizer: Optimizer, source: Path, output: Path) -> int:
     A row that cannot be rewritten is written with "optimized_prompt": null and its error, and the status is that of RewriteFailed.
     Raises InvalidInput when a file is unusable; `output` is then as it was.
     """
+    texts = read_rows(source)
     if output.exists() and output.samefile(source):
         raise InvalidInput("--batch and --output name the same file.", "Give another --output.")
-    texts = read_rows(source)
     done, failed = _resume(output, texts)
     with _appending(output) as file, tqdm(total=len(texts), initial=done, unit="prompt", file=sys.stderr) as bar:
         for start in range(done, len(texts), BATCH):

@@ -138,7 +138,10 @@ def _unicode(argument: str) -> str:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
     if not 1 <= number <= 20:
         raise argparse.ArgumentTypeError("between 1 and 20")
     return number

@@ -94,9 +94,9 @@ class Optimizer:
             try:
                 while (progress := told.get()) is not None:
                     yield progress
-            except GeneratorExit:
-                stop.set()
-                raise
+            finally:
+                if not run.done():  # closed, or interrupted while waiting for the next piece
+                    stop.set()
         yield run.result()
 
     async def aoptimize(self, prompt: str) -> Rewrite:

@@ -106,7 +106,7 @@ def test_an_indented_text_in_a_string_stays_indented(rewrite: str) -> None:
         ('v = f"⟦{{x}} {x}⟧"', "In the Python f-string, {x} stands for a value in one place and for itself in another."),
         ('v = ⟦"create⟧ it"', "The selection has a part of the quotes of a Python string."),
         ('v = "cre⟦ate" + a⟧', "The selection begins or ends in the middle of a string or comment."),
-        ('v = "⟦\\N{NO SUCH}⟧"', "'\\\\N{NO SUCH}' is no escape that a Python string has."),
+        ('v = "⟦\\N{NO SUCH}⟧"', "What '\\\\N{NO SUCH}' stands for in a Python string is not known."),
     ],
 )
 def test_what_cannot_be_kept_is_said(marked: str, sentence: str) -> None:

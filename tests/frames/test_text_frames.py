@@ -89,6 +89,20 @@ def test_a_selection_without_one_meaning_is_refused(marked: str, sentence: str) 
     assert refused(marked, "php" if "$" in marked else "c") == sentence
 
 
+@pytest.mark.parametrize("language", ["c", "cpp", "go", "java"])
+@pytest.mark.parametrize("escape", ["\\033", "\\x1b", "\\u001b"])
+def test_a_string_of_c_go_or_java_is_read_and_written(language: str, escape: str) -> None:
+    marked = f's = "⟦{escape}[1m create\\t\\"it\\"⟧";\n'
+    assert framed(marked, language).prompt == '\x1b[1m create\t"it"'
+    assert rewritten(marked, 'Act: \x1b[1m\n\x01fast "é" \\', language) == 's = "Act: \\033[1m\\n\\001fast \\"é\\" \\\\";\n'
+
+
+@pytest.mark.parametrize("escape", ["\\xc3", "\\303", "\\777", "\\x", "\\q"])
+def test_a_byte_of_a_character_is_not_taken_for_one(escape: str) -> None:
+    sentence = f"What {escape!r} stands for in a string is not known."
+    assert refused(f's = "⟦caf{escape} x⟧";', "c") == sentence
+
+
 @pytest.mark.parametrize(
     ("marked", "prompt", "after"),
     [

@@ -10,6 +10,8 @@ from serving import CODEC, Held, broken, events, serving
 
 from promptopt import __version__
 from promptopt.codec import END
+from promptopt.engine.model import Model
+from promptopt.errors import InvalidInput, PromptoptError, Unavailable
 from promptopt.http.answers import MOST_PROMPTS
 from promptopt.http.app import create_app
 from promptopt.http.gates import LARGEST_BODY
@@ -180,6 +182,27 @@ async def test_an_adapter_that_is_not_there_is_503() -> None:
     assert (health.status_code, health.json()["ready"], health.json()["problem"]["code"]) == (503, False, "bundle")
 
 
+@pytest.mark.parametrize("error", [InvalidInput("No server is named.", "Name one."), Unavailable("Memory is short.", "Close programs.")])
+async def test_health_says_why_the_network_is_not_loaded(error: PromptoptError) -> None:
+    def failing(settings: Settings) -> Optimizer:
+        def load(_: Settings) -> Model:
+            raise error
+
+        return Optimizer(settings, load)
+
+    async with serving(app=create_app(Settings(), ServerSettings(), "", failing)) as client:
+        await client.post("/optimize", json={"prompt": "a"})
+        health = await client.get("/health")
+    said = {"code": error.code, "message": error.message, "hint": error.hint}
+    assert (health.status_code, health.json()["ready"], health.json()["problem"]) == (503, False, said)
+
+
+async def test_a_batch_that_never_fits_into_the_queue_is_422() -> None:
+    async with serving(queue=2) as client:
+        answer = await client.post("/optimize/batch", json={"prompts": ["a", "b", "c"]})
+    assert refused(answer) == (422, "invalid_input", "3 prompts came at once; 2 may wait.")
+
+
 async def test_health_says_what_runs() -> None:
     async with serving() as client:
         await client.post("/optimize", json={"prompt": "a"})
@@ -216,6 +239,8 @@ async def test_a_defect_is_500_and_the_next_request_is_answered() -> None:
 
     async with serving(app=create_app(Settings(), ServerSettings(), "", defective)) as client:
         broke, worked = [await client.post("/optimize", json={"prompt": prompt}) for prompt in ("break", "work")]
+        counted = await client.get("/metrics")
+    assert 'promptopt_requests_total{path="/optimize",status="500"} 1.0' in counted.text.splitlines()
     assert refused(broke) == (500, "error", "The server failed (ZeroDivisionError).")
     assert worked.json()["optimized_prompt"] == fake_rewrite("work")
 

@@ -2,14 +2,16 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 from fakes import fake_rewrite
 from serving import Held
 
-from promptopt.errors import Busy, InvalidInput, Unavailable
+from promptopt.adapters.access import Fetched
+from promptopt.engine.model import Model
+from promptopt.errors import Busy, Cancelled, InvalidInput, Unavailable
 from promptopt.http.batches import Batches
 from promptopt.optimizer import BATCH, Optimizer, Rewrite
 from promptopt.settings import Settings
@@ -30,6 +32,11 @@ async def sharing(engine: Held, longest: int = 256) -> AsyncIterator[tuple[Batch
         await asyncio.sleep(0.001)
     yield batches, observed
     await batches.close()
+
+
+def broken_off(settings: Settings) -> Model:
+    """A loader behind a download that did not come to its end."""
+    raise AssertionError("nothing is loaded")
 
 
 async def until(event: threading.Event) -> None:
@@ -60,6 +67,23 @@ async def test_what_arrives_while_the_network_is_busy_is_the_next_batch() -> Non
         engine.go.set()
         await asyncio.gather(first, *others)
     assert observed == [1, BATCH, 2]
+
+
+async def test_a_download_at_the_start_ends_with_the_server() -> None:
+    begun, ended = threading.Event(), list[bool]()
+
+    class Downloading(Optimizer):
+        def fetch(self, report: Callable[[Fetched], None], stop: threading.Event | None = None) -> None:
+            assert stop is not None
+            begun.set()
+            ended.append(stop.wait(20))
+            raise Cancelled("Fetching was cancelled.")
+
+    batches = Batches(lambda style: Downloading(Settings(adapter=style), broken_off), 1, lambda size: None)
+    batches.start("owner/name")
+    await until(begun)
+    await batches.close()
+    assert ended == [True]
 
 
 async def test_styles_do_not_share_a_batch() -> None:

@@ -87,6 +87,11 @@ def test_off_loopback_a_token_is_required(capsys: pytest.CaptureFixture[str], mo
     assert "is empty" in capsys.readouterr().err
 
 
+def test_a_queue_without_room_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--port", "0", "--queue", "0"]) == 2
+    assert capsys.readouterr().err == "promptopt: Where 0 prompts may wait, none is taken. Let one wait at least: --queue 1\n"
+
+
 def test_the_token_of_the_environment_is_asked_for() -> None:
     with started(FAKE, PROMPTOPT_TOKEN="secret") as (_, address):
         closed = httpx2.get(f"{address}/metrics", timeout=60)

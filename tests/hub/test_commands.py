@@ -160,6 +160,20 @@ def test_verify_names_what_is_damaged_and_pull_mends_it(pulled: Path, cache: Cac
     assert main(["adapters", "verify"]) == 0
 
 
+@pytest.mark.parametrize("action", ["verify", "remove"])
+@pytest.mark.parametrize("name", ["ada/gilded", "ada/golden@v9"])
+def test_what_is_not_in_the_cache_is_said(pulled: Path, capsys: Captured, action: str, name: str) -> None:
+    assert main(["adapters", action, name]) == 2
+    assert capsys.readouterr().err == f"promptopt: {name} is not in the cache. See what is: promptopt adapters list\n"
+    assert pulled.is_dir()
+
+
+def test_verify_without_a_revision_names_what_has_lost_its_index(pulled: Path, capsys: Captured) -> None:
+    (pulled / "index.json").unlink()
+    assert main(["adapters", "verify", ADAPTER]) == 3
+    assert capsys.readouterr().out == f"ada/golden@{pulled.name}  index.json: missing or malformed\n"
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -2,6 +2,8 @@
 
 import errno
 import hashlib
+import os
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -286,6 +288,29 @@ def test_a_name_that_leaves_its_folder_is_refused_before_anything_is_fetched(
     with pytest.raises(BundleError) as caught:
         pull(REFERENCE, access)
     assert caught.value.message == f"ada/golden lists a file {name!r}, which would be written outside its folder."
+    assert local_hub.gets(".json") == []
+    assert not cache.home.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+def test_who_may_read_the_cache_may_read_what_was_fetched(local_hub: LocalHub, access: Access) -> None:
+    before = os.umask(0o022)
+    try:
+        folder, _ = pull(REFERENCE, access)
+    finally:
+        os.umask(before)
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (folder, *folder.iterdir())}
+    assert modes == {folder.name: "0o755", **dict.fromkeys([*FETCHED, "index.json"], "0o644")}
+
+
+@pytest.mark.parametrize("commit", ["../../../elsewhere", "/elsewhere", "c:x", "", "."])
+def test_a_commit_that_leaves_its_folder_is_refused_before_anything_is_fetched(
+    local_hub: LocalHub, access: Access, cache: Cache, commit: str
+) -> None:
+    local_hub.repositories[ADAPTER][0].commit = commit
+    with pytest.raises(HubError) as caught:
+        pull(REFERENCE, access)
+    assert caught.value.message == f"{local_hub.url} does not say at which commit ada/golden is."
     assert local_hub.gets(".json") == []
     assert not cache.home.exists()
 

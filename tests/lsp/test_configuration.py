@@ -14,6 +14,14 @@ def test_the_innermost_folder_decides() -> None:
     assert [(settings.adapter, settings.threads) for settings in found.values()] == [("x", 1), ("x", 2), ("x", 0), ("x", 0)]
 
 
+@pytest.mark.parametrize("folder", ["file:///c%3A/my%20notes", "file:///c:/my%20notes", "file:///c%3A/my notes/"])
+def test_a_folder_is_found_however_its_address_is_spelled(folder: str) -> None:
+    configuration = Configuration(Settings())
+    assert configuration.pulled([folder], [None, {"threads": 2}]) == []
+    assert configuration.of("file:///c%3A/my%20notes/n%C3%B6te.md").threads == 2
+    assert configuration.of("file:///c%3A/my%20notes%20too/b.md").threads == 0
+
+
 def test_what_is_not_sent_again_is_as_it_was_at_the_start() -> None:
     configuration = Configuration(Settings())
     assert configuration.initialize({"threads": 3}, "info") == []

@@ -52,11 +52,12 @@ async def test_pulled_settings_hold_for_their_folder() -> None:
         assert applied(DOCUMENT, edit, editor.encoding) == DOCUMENT.replace(PROMPT, first)
 
 
-async def test_a_folder_that_joins_later_has_settings_of_its_own() -> None:
+@pytest.mark.parametrize("folder", ["file:///notes", "file:///no%74es"])
+async def test_a_folder_that_joins_later_has_settings_of_its_own(folder: str) -> None:
     async with conversation(capabilities(pull=True), PROMPTOPT_FAKE_ADAPTERS="1") as editor:
         editor.client.set_configuration({"promptopt": {"adapter": "everywhere"}})
-        editor.client.set_configuration({"promptopt": {"adapter": "here"}}, scope_uri="file:///notes")
-        folders = [types.WorkspaceFolder(f"file:///{name}", name) for name in ("notes", "other")]
+        editor.client.set_configuration({"promptopt": {"adapter": "here"}}, scope_uri=folder)
+        folders = [types.WorkspaceFolder(uri, uri) for uri in (folder, "file:///other")]
         event = types.WorkspaceFoldersChangeEvent(added=folders, removed=[])
         editor.client.workspace_did_change_workspace_folders(types.DidChangeWorkspaceFoldersParams(event))
         for _ in range(2):

@@ -169,6 +169,13 @@ def test_a_tail_that_is_no_half_written_row_is_not_cut_off(tmp_path: Path, conte
     assert output.read_text() == content
 
 
+def test_an_input_that_is_not_there_is_named_also_where_the_output_is(tmp_path: Path) -> None:
+    (tmp_path / "out.jsonl").touch()
+    with pytest.raises(InvalidInput) as caught:
+        rewrite_file(fake_optimizer(), tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    assert str(caught.value) == f"{tmp_path / 'in.jsonl'} cannot be read (No such file or directory). Check the path."
+
+
 @pytest.mark.parametrize("output", [".", "missing/out.jsonl", "in.jsonl/out.jsonl"])
 def test_an_output_that_cannot_be_written_is_named(tmp_path: Path, output: str) -> None:
     source = given(tmp_path, ["one"])

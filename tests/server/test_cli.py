@@ -209,6 +209,18 @@ def test_unusable_options_return_2(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert err.startswith("usage: promptopt")
 
 
+@pytest.mark.parametrize(
+    ("option", "sentence"), [("-n", "argument -n/--variants: between 1 and 20"), ("--threads", "argument --threads: between 0 and 256")]
+)
+@pytest.mark.parametrize("value", ["x", "", "2.5", "99999", "9" * 5000])
+def test_a_number_that_is_none_or_too_large_is_answered_with_its_bounds(
+    capsys: pytest.CaptureFixture[str], option: str, sentence: str, value: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["optimize", option, value, "a"])
+    assert capsys.readouterr().err.splitlines()[-1] == f"promptopt optimize: error: {sentence}"
+
+
 def test_a_pipe_that_is_not_utf8_returns_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     use(monkeypatch)
     pipe(monkeypatch, b"caf\xe9 now")

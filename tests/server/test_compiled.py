@@ -189,10 +189,11 @@ def test_a_network_that_does_not_fit_its_shape_is_refused(tied: Bundle, tmp_path
         CompiledEngine(model)
 
 
-def test_a_network_that_lacks_a_tensor_is_refused(tied: Bundle, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["embedding", "decoder.1.cross.kv"])
+def test_a_network_that_lacks_a_tensor_is_refused(tied: Bundle, tmp_path: Path, name: str) -> None:
     model = model_file(tied, tmp_path, "int8")
-    del model.tensors["decoder.1.cross.kv"]
-    with pytest.raises(BundleError, match=r"cannot be loaded: decoder\.1\.cross\.kv is missing"):
+    del model.tensors[name]
+    with pytest.raises(BundleError, match=f"cannot be loaded: {name} is missing"):
         CompiledEngine(model)
 
 

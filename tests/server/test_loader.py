@@ -48,6 +48,27 @@ def watch_compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+def test_who_may_read_the_cache_may_read_what_was_compiled(tied: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch_compilations(monkeypatch)
+    before = os.umask(0o022)
+    try:
+        folder = compiled_folder(tied, tmp_path)
+    finally:
+        os.umask(before)
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (folder, *folder.iterdir())}
+    assert modes == {folder.name: "0o755", MODEL_FILE: "0o644", "source.json": "0o644"}
+
+
+def test_a_form_that_another_process_has_deleted_is_made_again(tied: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = watch_compilations(monkeypatch)
+    folder = compiled_folder(tied, tmp_path)
+    shutil.rmtree(folder)
+    monkeypatch.setattr(loader, "compiled_folder", lambda bundle, cache: folder)
+    assert loader.compiled_model(tied, tmp_path).path == folder / MODEL_FILE
+    assert made == [folder.name, folder.name]
+
+
 def test_a_bundle_is_compiled_once(tied: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = watch_compilations(monkeypatch)
     folder = compiled_folder(tied, tmp_path)

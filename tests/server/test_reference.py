@@ -28,6 +28,8 @@ LIMIT = 16
 RUNNING = threading.Event()
 KINDS: Mapping[str, peft.PeftConfig] = {
     "LoRA": peft.LoraConfig(task_type="SEQ_2_SEQ_LM", r=2, target_modules=["q"]),
+    "LoRA and a head": peft.LoraConfig(task_type="SEQ_2_SEQ_LM", r=2, target_modules=["q"], modules_to_save=["lm_head"]),
+    "PiSSA": peft.LoraConfig(task_type="SEQ_2_SEQ_LM", r=2, target_modules=["q"], init_lora_weights="pissa"),
     "DoRA": peft.LoraConfig(task_type="SEQ_2_SEQ_LM", r=2, target_modules=["v"], use_dora=True),
     "IA3": peft.IA3Config(task_type="SEQ_2_SEQ_LM", target_modules=["k", "v", "wo"], feedforward_modules=["wo"]),
     "LoHa": peft.LoHaConfig(task_type="SEQ_2_SEQ_LM", r=2, target_modules=["q", "v"]),
@@ -186,15 +188,15 @@ def test_what_an_adapter_of_other_tools_writes_is_what_comes_out(base: Path, tmp
             optimizer.optimize("create function")
 
 
-@pytest.mark.parametrize(("engine", "kind", "taken"), [("auto", "IA3", True), ("auto", "DoRA", True), ("auto", "LoRA", False)])
+@pytest.mark.parametrize(("kind", "taken"), [("IA3", True), ("DoRA", True), ("LoRA and a head", True), ("PiSSA", True), ("LoRA", False)])
 def test_auto_takes_the_reference_for_what_cannot_be_compiled(
-    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, kind: str, taken: bool
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, taken: bool
 ) -> None:
     def compiled(bundle: Bundle, cache: Path) -> Path:
         raise BundleError("compiled after all")
 
     monkeypatch.setattr(loader, "compiled_folder", compiled)
-    settings = Settings(adapter=str(their_adapter(tmp_path / "theirs", base, kind)), engine=engine)
+    settings = Settings(adapter=str(their_adapter(tmp_path / "theirs", base, kind)), engine="auto")
     if taken:
         assert isinstance(load_model(settings).engine, ReferenceEngine)
     else:

@@ -14,6 +14,7 @@ import pytest
 
 from promptopt.cli import main
 from promptopt.credentials import token_for
+from promptopt.engine.exchange import connect_to
 from promptopt.engine.loader import load_rewriter
 from promptopt.engine.remote import Remote, events, remote
 from promptopt.engine.rewriter import Progress, Written
@@ -228,6 +229,20 @@ def test_a_stream_that_goes_wrong_is_no_rewrite(answer: bytes, message: str) -> 
         server.remote().rewrite("a", going(), lambda _: None)
     assert message in caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port"),
+    [
+        ("http://[2001:db8::5]", "2001:db8::5", 80),
+        ("https://[::1]/team", "::1", 443),
+        ("http://[::1]:8000", "::1", 8000),
+        ("https://example.org", "example.org", 443),
+    ],
+)
+def test_the_port_of_an_address_is_its_own_or_that_of_its_scheme(url: str, host: str, port: int) -> None:
+    connection = connect_to(url)()
+    assert (connection.host, connection.port) == (host, port)
 
 
 def test_a_server_that_is_not_there_is_named() -> None:

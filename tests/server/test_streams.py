@@ -81,6 +81,21 @@ def test_a_stream_that_is_closed_stops_the_network() -> None:
     assert engine.stopped.is_set()
 
 
+def test_a_stream_that_is_interrupted_stops_the_network() -> None:
+    engine = Endless()
+    stream = engine.optimizer().stream("a")
+    next(stream)
+    with pytest.raises(KeyboardInterrupt):
+        stream.throw(KeyboardInterrupt())
+    assert engine.stopped.is_set()
+
+
+def test_a_stream_that_is_read_to_its_end_leaves_the_reader_s_event_alone() -> None:
+    stop = threading.Event()
+    assert whole(list(fake_optimizer().stream("a", stop))) == fake_rewrite("a")
+    assert not stop.is_set()
+
+
 def test_a_stream_is_cancelled() -> None:
     stop = threading.Event()
     stream = Endless().optimizer().stream("a", stop)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from promptopt.engine.weights import Weights, load_weights, merge_adapter
+from promptopt.engine.weights import Weights, are_updates, is_plain_lora, load_weights, merge_adapter
 from promptopt.errors import BundleError
 
 LORA = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "use_dora": False, "use_rslora": False}
@@ -127,6 +127,35 @@ def test_an_option_that_would_change_the_update_is_refused(key: str, value: obje
     with pytest.raises(BundleError) as caught:
         merge_adapter(base(), adapter(), {**LORA, key: value})
     assert caught.value.message == f"The adapter uses {key}, which is not supported."
+
+
+@pytest.mark.parametrize("start", ["pissa", "pissa_niter_4", "olora", "OLoRA", "corda", "loftq", "lora_ga"])
+def test_an_adapter_that_began_with_a_part_of_its_base_is_refused(start: str) -> None:
+    config = {**LORA, "init_lora_weights": start}
+    assert not is_plain_lora(config)
+    with pytest.raises(BundleError) as caught:
+        merge_adapter(base(), adapter(), config)
+    assert caught.value.message == f"The adapter began as {start}, which changes the base too."
+
+
+@pytest.mark.parametrize("start", [True, False, None, "gaussian", "eva", "orthogonal"])
+def test_an_adapter_that_began_beside_its_base_is_merged(start: object) -> None:
+    config = {**LORA, "init_lora_weights": start}
+    assert is_plain_lora(config)
+    assert merge_adapter(base(), adapter(), config)["encoder.q.weight"].tolist() == [[3, 4, 7], [4, 11, 6]]
+
+
+@pytest.mark.parametrize(
+    ("added", "merged"),
+    [
+        ("base_model.model.encoder.v.lora_A.weight", True),
+        ("base_model.model.lm_head.weight", False),
+        ("base_model.model.shared.lora_embedding_A", False),
+        ("base_model.model.encoder.v.lora_B.bias", False),
+    ],
+)
+def test_a_tensor_that_is_no_update_keeps_an_adapter_from_being_merged(added: str, merged: bool) -> None:
+    assert are_updates([*adapter(), added]) is merged
 
 
 def test_tensors_are_loaded_as_float32(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ import errno
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
@@ -62,10 +62,9 @@ class Entry:
     def write(self, folder: Path) -> None:
         """Writes the index into `folder`; it is replaced as a whole."""
         text = json.dumps({"format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
-        descriptor, name = tempfile.mkstemp(prefix=".index-", dir=folder)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(folder / INDEX)
+        partial = folder / f".index-{uuid4().hex}"  # a file of tempfile's would be its maker's alone, and a cache may be shared
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(folder / INDEX)
 
     @classmethod
     def read(cls, folder: Path) -> "Entry":

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -84,9 +85,10 @@ def listing(reference: Reference) -> Listing:
         for found in info.siblings or ()
         if found.size is not None
     ]
-    if not info.sha:
+    commit = info.sha or ""
+    if not re.fullmatch(r"\w+", commit, re.ASCII):  # it becomes the name of a folder
         raise HubError(f"{endpoint()} does not say at which commit {reference} is.", "Check HF_ENDPOINT; it may be no Hub.")
-    return Listing(info.sha, {file.name: file for file in files})
+    return Listing(commit, {file.name: file for file in files})
 
 
 def fetch(reference: Reference, commit: str, file: RemoteFile, path: Path, report: Callable[[int], None], stop: threading.Event) -> None:

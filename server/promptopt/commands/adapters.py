@@ -115,25 +115,27 @@ def remove(options: argparse.Namespace) -> int:
 
     reference, cache = _reference(options.name), Cache()
     with cache.lock(reference.id, lambda: None):
-        doomed = list(_named(cache, reference)) if "@" in options.name else [path for path in cache.folders() if _id(path) == reference.id]
+        doomed = _named(cache, options.name)
         for folder in doomed:
             cache.discard(folder)
         cache.sweep(reference.id)
-    if not doomed:
-        raise InvalidInput(f"{reference} is not in the cache.", "See what is: promptopt adapters list")
+    _refuse_nothing(doomed, options.name)
     for folder in (*doomed, *forget(doomed)):
         print(folder)
     return 0
 
 
 def verify(options: argparse.Namespace) -> int:
-    """`promptopt adapters verify`: reads every byte."""
+    """`promptopt adapters verify`: reads every byte; without a revision, of everything of that name."""
     from promptopt.adapters.cache import Cache, damage
 
-    reference, cache = _reference(options.name) if options.name else None, Cache()
+    cache = Cache()
+    named = _named(cache, options.name) if options.name else cache.folders()
+    if options.name:
+        _refuse_nothing(named, options.name)
     wrong = []
     for folder, entry in cache.entries():
-        if reference and folder not in _named(cache, reference):
+        if folder not in named:
             continue
         found = damage(folder, entry, thorough=True) if entry else {"index.json": "missing or malformed"}
         state = ", ".join(f"{name}: {what}" for name, what in found.items()) or "whole"
@@ -153,12 +155,16 @@ def _reference(name: str) -> "Reference":
     return reference
 
 
-def _named(cache: "Cache", reference: "Reference") -> Iterator[Path]:
-    """Folders of a repository that its revision names; one whose index cannot be read is named by its commit alone."""
-    for folder, entry in cache.entries():
-        revisions = entry.revisions if entry else ()
-        if _id(folder) == reference.id and reference.revision in (folder.name, *revisions):
-            yield folder
+def _named(cache: "Cache", name: str) -> list[Path]:
+    """Folders of a repository: all without a revision, else those that it names, one whose index cannot be read by its commit alone."""
+    reference = _reference(name)
+    own = [(folder, entry.revisions if entry else ()) for folder, entry in cache.entries() if _id(folder) == reference.id]
+    return [folder for folder, revisions in own if "@" not in name or reference.revision in (folder.name, *revisions)]
+
+
+def _refuse_nothing(folders: list[Path], name: str) -> None:
+    if not folders:
+        raise InvalidInput(f"{name} is not in the cache.", "See what is: promptopt adapters list")
 
 
 def _id(folder: Path) -> str:

@@ -52,7 +52,10 @@ def _server_url(text: str) -> str:
 
 
 def _threads(text: str) -> int:
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
     if parse_settings({"threads": number})[1]:
         raise argparse.ArgumentTypeError("between 0 and 256")
     return number

@@ -25,7 +25,6 @@ class CompiledEngine:
         Raises DamagedModel when the model does not fit its own shape.
         """
         self._threads = threads or default_threads(len(model.memory))
-        self._quantization = model.quantization
         shape = model.shape
         numbers = (
             *(shape.d_model, shape.d_kv, shape.heads, shape.d_ff, shape.encoder_layers, shape.decoder_layers),
@@ -36,6 +35,7 @@ class CompiledEngine:
             self._network = _native.Network(model.memory, numbers, tensors, self._threads, kernels)
         except ValueError as error:
             raise damaged(model.path, str(error)) from error
+        self._quantization = model.quantization
 
     @property
     def name(self) -> str:

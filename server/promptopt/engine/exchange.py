@@ -38,7 +38,8 @@ def connect_to(url: str) -> Connect:
     """What opens connections to the host of `url`. Proxies of the environment are not asked and redirections not followed."""
     parts = urlsplit(url)
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    return lambda: kind(parts.hostname or "", parts.port, timeout=CONNECT_SECONDS)
+    port = parts.port or kind.default_port  # without one the last group of an IPv6 address would be taken for it
+    return lambda: kind(parts.hostname or "", port, timeout=CONNECT_SECONDS)
 
 
 class Exchange:

@@ -9,9 +9,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from uuid import uuid4
 
 from filelock import FileLock
 
@@ -54,12 +55,16 @@ def load_model(settings: Settings) -> Model:
 
 
 def _engine(settings: Settings, bundle: Bundle) -> Engine:
-    from promptopt.engine.weights import is_plain_lora
-
-    automatic = settings.engine == "auto"
-    if settings.engine == "reference" or (automatic and not is_plain_lora(read_json(bundle.adapter / PEFT_FILES[0]))):
+    if settings.engine == "reference" or (settings.engine == "auto" and not _can_be_merged(bundle)):
         return _reference_engine(settings, bundle)
     return open_engine(compiled_model(bundle), settings.threads)
+
+
+def _can_be_merged(bundle: Bundle) -> bool:
+    from promptopt.engine.weights import are_updates, is_plain_lora, load_weights
+
+    configuration, weights = (bundle.adapter / name for name in PEFT_FILES)
+    return is_plain_lora(read_json(configuration)) and are_updates(load_weights(weights))
 
 
 def open_engine(model: "ModelFile", threads: int = 0) -> Engine:
@@ -136,7 +141,8 @@ def _is_there(folder: Path) -> bool:
 def _make(bundle: Bundle, folder: Path) -> None:
     """Compiles into a folder of its own, which then gets its name: a process that was not done cannot have written there."""
     check_base(bundle)
-    partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder.parent))
+    partial = folder.parent / f"{PARTIAL}{uuid4().hex}"  # a folder of tempfile's would be its maker's alone, and a cache may be shared
+    partial.mkdir()
     try:
         _compile(bundle, partial)
         source = json.dumps({"adapter": str(bundle.adapter), "base": str(bundle.base)})
@@ -157,7 +163,8 @@ def _clear_superseded(folder: Path, source: str) -> None:
 def _discard(folder: Path) -> None:
     """Deletes a folder; it is gone at once, whoever still reads it reads on."""
     doomed = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder.parent))
-    folder.rename(doomed / folder.name)
+    with suppress(FileNotFoundError):  # another process may have deleted it
+        folder.rename(doomed / folder.name)
     shutil.rmtree(doomed, ignore_errors=True)
 
 

@@ -1,7 +1,8 @@
 """The weights of a T5 with its adapter merged in, as numpy arrays, without torch."""
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from promptopt.errors import BundleError
 Weights = Mapping[str, NDArray[np.float32]]
 _PREFIX = "base_model.model."
 _CHANGING = ("rank_pattern", "alpha_pattern", "fan_in_fan_out")
+_TAKING = ("pissa", "corda", "olora", "loftq", "lora_ga")
+"Ways to begin an adapter that take its beginning out of the base: what is added then belongs on another base than the one on disk."
+_UPDATE = re.compile(r".*\.lora_[AB]\.weight", re.DOTALL)
 _TYPES = ("F64", "F32", "F16", "BF16")
 
 
@@ -114,7 +118,17 @@ class _Merged(Weights):
 
 def is_plain_lora(config: Mapping[str, Any]) -> bool:
     """Whether an adapter of this configuration is of the kind that can be merged here."""
-    return config.get("peft_type") == "LORA" and not any(config.get(option) for option in ("use_dora", *_CHANGING))
+    changed = any(config.get(option) for option in ("use_dora", *_CHANGING)) or _takes_from_base(config)
+    return config.get("peft_type") == "LORA" and not changed
+
+
+def are_updates(names: Iterable[str]) -> bool:
+    """Whether an adapter whose tensors are called so has nothing but updates of matrices, and so nothing that cannot be merged here."""
+    return all(_UPDATE.fullmatch(name) for name in names)
+
+
+def _takes_from_base(config: Mapping[str, Any]) -> bool:
+    return str(config.get("init_lora_weights")).lower().startswith(_TAKING)
 
 
 def _scale(config: Mapping[str, Any]) -> float:
@@ -124,6 +138,11 @@ def _scale(config: Mapping[str, Any]) -> float:
     for option in _CHANGING:
         if config.get(option):
             raise BundleError(f"The adapter uses {option}, which is not supported.", "Train it with: promptopt-train lora")
+    if _takes_from_base(config):
+        raise BundleError(
+            f"The adapter began as {config['init_lora_weights']}, which changes the base too.",
+            "Save it as plain LoRA (peft: path_initial_model_for_weight_conversion), or use the engine reference.",
+        )
     rank, alpha = config.get("r"), config.get("lora_alpha")
     if type(rank) is not int or not 0 < rank <= LARGEST_FIGURE:
         raise BundleError(f"r of the adapter should be a whole number above 0, not {rank!r}.", "Check its adapter_config.json.")

@@ -7,9 +7,22 @@ from promptopt.frames import javascript, python, shell, toml, yaml
 from promptopt.frames.escapes import as_it_is, decode_common, escaper, verbatim
 from promptopt.frames.tokens import Notation, Syntax, block_comment, line_comment, quoted, skipped
 
-_ESCAPE = re.compile(r"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|\r\n|.)", re.DOTALL)
+_ESCAPE = re.compile(r"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|[0-7]{1,3}|\r\n|.)", re.DOTALL)
 _UNKNOWN = "whose escapes promptopt does not know"
-_C_STRING = Notation("string", _ESCAPE, decode_common, escaper('\\"', control="\\x{:02x}"))
+
+
+def decode_c(escape: str) -> str:
+    """The value of an escape of C, Go or Java. Raises ValueError for any other, and for one that is a byte of a character perhaps."""
+    if escape[1] not in "01234567x":
+        return decode_common(escape)
+    number = int(escape[2:], 16) if escape[1] == "x" else int(escape[1:], 8)
+    if number > 0x7F:
+        raise ValueError(escape)
+    return chr(number)
+
+
+# octal: C has no end for \x, and Java no \x
+_C_STRING = Notation("string", _ESCAPE, decode_c, escaper('\\"', control="\\{:03o}"))
 _OTHER = Notation("string", _ESCAPE, as_it_is, as_it_is, multiline=True, refused=_UNKNOWN)
 _RAW = Notation("raw string", None, as_it_is, verbatim, multiline=True)
 _SQL = Notation("SQL string", re.compile("''"), lambda text: "'", lambda text: verbatim(text).replace("'", "''"), multiline=True)

@@ -107,7 +107,9 @@ def decoded(notation: Notation, escape: str) -> str:
     try:
         return notation.decode(escape)
     except (ValueError, KeyError) as error:
-        raise InvalidInput(f"{escape!r} is no escape that a {notation.name} has.", "Mend the string first.") from error
+        raise InvalidInput(
+            f"What {escape!r} stands for in a {notation.name} is not known.", "Select text without it, or write the character itself."
+        ) from error
 
 
 def unindented(atom: Atom, notation: Notation, prefix: str) -> str:

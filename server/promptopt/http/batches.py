@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptopt.errors import BundleError, Busy, Unavailable
+from promptopt.errors import Busy, InvalidInput, PromptoptError, RewriteFailed, Unavailable
 from promptopt.optimizer import BATCH, Optimizer, Progress, Rewrite
 
 WAIT = 0.005
@@ -67,7 +67,7 @@ class Batches:
         self._worker: asyncio.Task[None] | None = None
         self._closed = False
         self.loaded = False
-        self.problem: BundleError | None = None
+        self.problem: PromptoptError | None = None
 
     @property
     def waiting(self) -> int:
@@ -100,7 +100,7 @@ class Batches:
         self._thread.shutdown(wait=False)
 
     async def rewrites(self, prompts: Sequence[str], style: str) -> list[Rewrite | BaseException]:
-        """For each prompt its rewrite or what kept it from one, in order. Raises Busy, Unavailable."""
+        """For each prompt its rewrite or what kept it from one, in order. Raises Busy, Unavailable, InvalidInput for more than may wait."""
         return await self._answers([self._job(style, prompt) for prompt in prompts])
 
     async def alone(self, work: Work, style: str) -> Any:
@@ -140,6 +140,8 @@ class Batches:
     def _submit(self, jobs: list[Job]) -> None:
         if self._closed:
             raise stopping()
+        if len(jobs) > self._longest:
+            raise InvalidInput(f"{len(jobs)} prompts came at once; {self._longest} may wait.", "Send fewer at a time.")
         self._queue = deque(job for job in self._queue if not job.gone)
         if self.waiting + len(jobs) > self._longest:
             raise Busy(f"{self.waiting} prompts are waiting already; {self._longest} may.", "Send yours again in a few seconds.")
@@ -174,8 +176,8 @@ class Batches:
         run = asyncio.get_running_loop().run_in_executor(self._thread, self._results, batch)
         await asyncio.wait({run})
         error = run.exception()
-        self.problem = error if isinstance(error, BundleError) else None
-        self.loaded = self.loaded or error is None
+        self.loaded = self.loaded or error is None or isinstance(error, RewriteFailed)
+        self.problem = error if isinstance(error, PromptoptError) and not self.loaded else None
         for number, job in enumerate(batch.jobs):
             result = error or run.result()[number]
             if job.answer.done():
@@ -188,6 +190,7 @@ class Batches:
     def _results(self, batch: Batch) -> list[Any]:
         """On the network's thread: what each job gets. Raises what meets them all."""
         optimizer = self._optimizer_for(batch.jobs[0].style)
+        optimizer.fetch(lambda _: None, batch.stop)  # loading fetches too, but nothing could stop that
         work = batch.jobs[0].work
         if work is not None:
             return [work(optimizer, batch.stop)]

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 GONE = "499"
 "The status under which a request is counted whose client left before the answer; nginx's number for it."
+FAILED = "500"
 
 
 class Metrics:
@@ -57,7 +58,7 @@ class Measured:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = time.perf_counter(), GONE
+        started, status = time.perf_counter(), ""
 
         async def noted(message: Message) -> None:
             nonlocal status
@@ -67,7 +68,10 @@ class Measured:
 
         try:
             await self._app(scope, receive, noted)
+        except Exception:
+            status = status or FAILED  # answered further out
+            raise
         finally:
             path = getattr(scope.get("route"), "path", "other")
-            status = GONE if scope.get("promptopt.abandoned") else status
+            status = GONE if scope.get("promptopt.abandoned") or not status else status
             self._metrics.request(path, status, time.perf_counter() - started)

@@ -27,6 +27,8 @@ def serve(settings: Settings, server: ServerSettings, token: str, make: Make = O
             f"{server.host} can be reached from other machines, and there is no token.",
             "Set PROMPTOPT_TOKEN or --token_file, or listen on 127.0.0.1.",
         )
+    if server.queue < 1:
+        raise InvalidInput(f"Where {server.queue} prompts may wait, none is taken.", "Let one wait at least: --queue 1")
     listener = listening(server)
     name = f"[{server.host}]" if ":" in server.host else server.host
     app = create_app(settings, server, token, make)

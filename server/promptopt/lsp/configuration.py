@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 from lsprotocol import types
 
@@ -45,8 +46,8 @@ class Configuration:
         return problems
 
     def of(self, uri: str) -> Settings:
-        """The settings for a document: those of the innermost workspace folder that it lies in."""
-        around = [folder for folder in self._folders if uri == folder or uri.startswith(folder.rstrip("/") + "/")]
+        """The settings for a document: those of the innermost workspace folder that it lies in, however the two are quoted."""
+        around = [folder for folder in self._folders if f"{unquote(uri)}/".startswith(unquote(folder).rstrip("/") + "/")]
         return self._folders[max(around, key=len)] if around else self.general
 
 

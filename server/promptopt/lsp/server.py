@@ -74,7 +74,7 @@ def add_settings(session: Session) -> None:
         return bool(workspace and workspace.configuration)
 
     async def pull() -> None:
-        scopes = list(server.workspace.folders)
+        scopes = [folder.uri for folder in server.workspace.folders.values()]  # their keys are unquoted, which the client does not know
         try:
             answers = await server.workspace_configuration_async(items(scopes))
         except JsonRpcException as error:

@@ -12,9 +12,11 @@
 #define __builtin_memcpy std::memcpy
 #define __builtin_sqrtf std::sqrt
 #define __builtin_erff std::erf
+#define INLINE TARGET __forceinline
+#else
+#define INLINE TARGET inline __attribute__((always_inline))
 #endif
 
-#define INLINE TARGET inline __attribute__((always_inline))
 #define STRING_OF(x) #x
 #define STRING(x) STRING_OF(x)
 
