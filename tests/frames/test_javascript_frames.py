@@ -80,6 +80,12 @@ def test_what_a_selection_means(marked: str, prompt: str) -> None:
     assert framed(marked, "javascript").prompt == prompt
 
 
+def test_strings_of_json5_are_those_of_javascript() -> None:
+    marked = "{a: '⟦create it\\'s⟧', // b\n}\n"
+    assert framed(marked, "json5").prompt == "create it's"
+    assert rewritten(marked, "Act.\nit's", "", "x.json5") == "{a: 'Act.\\nit\\'s', // b\n}\n"
+
+
 @given(rewrite=TEXTS.map(str.strip).filter(lambda text: text and "\0" not in text))
 @settings(**SETTINGS)
 def test_comments_stay_comments_or_refuse(rewrite: str) -> None:

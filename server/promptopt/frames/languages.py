@@ -75,8 +75,8 @@ SYNTAXES = {
 
 _IDENTIFIERS = {
     "python": "python",
-    "javascript": "javascript javascriptreact typescript typescriptreact js ts jsx tsx vue-script mjs cjs",
-    "json": "json jsonc json5 jsonl",
+    "javascript": "javascript javascriptreact typescript typescriptreact js ts jsx tsx vue-script mjs cjs json5",
+    "json": "json jsonc jsonl",
     "yaml": "yaml yml dockercompose github-actions-workflow",
     "toml": "toml",
     "shell": "shellscript sh bash zsh ksh",
