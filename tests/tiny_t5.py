@@ -12,7 +12,7 @@ from promptopt_training.batches import batches_by_size, padded
 from promptopt_training.corpus import encode_pairs
 from promptopt_training.records import Pair
 
-STEPS = 500
+STEPS = 2000
 
 
 def flan_base(folder: Path, pairs: list[Pair], pieces: int) -> Path:
@@ -38,10 +38,12 @@ def overfitted(base: Path, pairs: list[Pair]) -> None:
     for _ in range(STEPS):
         output = model(**batch)
         known = bool((output.logits.argmax(-1) == batch["labels"])[written].all())
-        if known and output.loss.item() < 0.05:
+        if known and output.loss.item() < 0.01:
             break
         output.loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
+    else:
+        raise AssertionError(f"not known by heart after {STEPS} steps: loss {output.loss.item():.3f}")
     model.save_pretrained(base)

@@ -228,6 +228,13 @@ def test_a_pointer_to_a_span_that_is_not_there_is_a_failed_rewrite(t5: Codec) ->
         t5.decode("see `a`", [t5.prompt, t5.pointers[1]])
 
 
+@pytest.mark.parametrize("within", [MINI.prompt, MINI.glue, MINI.capital, word(0)])
+def test_an_escape_that_holds_more_than_a_code_is_a_failed_rewrite(within: int) -> None:
+    """A second prompt would go unseen there."""
+    with pytest.raises(RewriteFailed, match="an escape that is no character"):
+        MINI.decode("fix the bug", [MINI.prompt, MINI.escape, *MINI.plain("1"), within, MINI.escape])
+
+
 @given(st.lists(st.integers(0, 8300)), PROMPTS)
 def test_any_output_is_a_rewrite_with_the_prompt_or_a_failed_one(ids: list[int], prompt: str) -> None:
     try:

@@ -61,10 +61,13 @@ class Decoder:
             self._run.append(index)
 
     def _push_escaped(self, index: int, escaped: list[int]) -> None:
-        if index != self._codec.escape:
+        codec = self._codec
+        if index in codec.ordinals or index in (codec.prompt, codec.glue, codec.capital):
+            raise malformed("an escape that is no character")
+        if index != codec.escape:
             escaped.append(index)
             return
-        self._done, self._run, self._escaped = self.ended + _character(self._codec.spelled(escaped)), [], None
+        self._done, self._run, self._escaped = self.ended + _character(codec.spelled(escaped)), [], None
 
     def _push_pointer(self, ordinal: int) -> None:
         if self._codec.table.points_at == "words" and self._first is None:
