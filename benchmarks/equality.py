@@ -16,6 +16,7 @@ from promptopt.adapters.locate import access_for, locate
 from promptopt.engine.compiled import CompiledEngine
 from promptopt.engine.compiler import compile_bundle
 from promptopt.engine.modelfile import ModelFile
+from promptopt.engine.model import decoding_of
 from promptopt.engine.protocol import MODEL_FILE, Decoding, Engine
 from promptopt.engine.reference import ReferenceEngine
 from promptopt.settings import Settings
@@ -38,7 +39,7 @@ def main() -> None:
     settings = Settings()
     bundle = locate(settings.adapter, access_for(settings)).bundle()
     codec, manifest = bundle.codec(), bundle.manifest
-    decoding = Decoding(manifest.write_limit, copied=codec.pointers, paired=codec.paired, once=codec.once, written=manifest.written)
+    decoding = decoding_of(manifest, codec)
     sources = sorted((codec.encode_prompt(prompt, manifest.read_limit) for prompt in prompts), key=len)
     equal = {"float32": 0, "int8": 0}
     with tempfile.TemporaryDirectory() as temporary:

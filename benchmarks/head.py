@@ -19,6 +19,7 @@ from rewrite import PROMPTS
 from promptopt.adapters.locate import access_for, locate
 from promptopt.engine.compiled import CompiledEngine
 from promptopt.engine.loader import compiled_model
+from promptopt.engine.model import decoding_of
 from promptopt.engine.protocol import Decoding
 from promptopt.settings import Settings
 
@@ -42,7 +43,7 @@ def main() -> None:
     manifest, codec, never = bundle.manifest, bundle.codec(), threading.Event()
     model = compiled_model(bundle)
     engine = CompiledEngine(model, 1)
-    kept = Decoding(manifest.write_limit, copied=codec.pointers, paired=codec.paired, once=codec.once, written=manifest.written)
+    kept = decoding_of(manifest, codec)
     sources = [codec.encode_prompt(prompt, manifest.read_limit) for prompt in PROMPTS]
     many = [sources[number % len(sources)] for number in range(BATCH)]
 

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def run_one(kind: str, size: int) -> Mapping[str, float]:
     from promptopt.adapters.locate import access_for, locate
     from promptopt.engine.compiled import CompiledEngine
     from promptopt.engine.loader import compiled_model
-    from promptopt.engine.protocol import Decoding
+    from promptopt.engine.model import decoding_of
     from promptopt.settings import Settings
 
     settings = Settings()
@@ -42,18 +43,18 @@ def run_one(kind: str, size: int) -> Mapping[str, float]:
     model = compiled_model(bundle)
     engine, codec, never = CompiledEngine(model, 1), bundle.codec(), threading.Event()
     idle = memory()
-    rules = {"copied": codec.pointers, "paired": codec.paired, "once": codec.once, "written": bundle.manifest.written}
+    decoding = decoding_of(bundle.manifest, codec)
     started = time.process_time()
     if kind == "words":
         source = codec.encode_prompt(prompt(size), bundle.manifest.read_limit)
-        list(engine.stream(source, Decoding(1, **rules), never))
+        list(engine.stream(source, replace(decoding, limit=1), never))
         read = time.process_time() - started
-        written = len(list(engine.stream(source, Decoding(bundle.manifest.write_limit, **rules), never)))
+        written = len(list(engine.stream(source, decoding, never)))
         whole = time.process_time() - started - read
         seconds = {"read_s": read, "write_s": max(0.0, whole - read)}
         return {"read": len(source), "written": written, **seconds, "peak_mb": memory(), "idle_mb": idle}
     rows = [codec.encode_prompt(prompt(10 + number % 7), 512) for number in range(size)]
-    written = sum(len(row) for row in engine.batch(rows, Decoding(PIECES, **rules), never))
+    written = sum(len(row) for row in engine.batch(rows, replace(decoding, limit=PIECES), never))
     return {"written": written, "seconds": time.process_time() - started, "peak_mb": memory(), "idle_mb": idle}
 
 

@@ -1,6 +1,6 @@
 """What stands in for an entry where a prompt is easily mistaken for one of another."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -51,11 +51,6 @@ def test_every_entry_has_a_stand_in_and_one_named_in_full_goes_before_its_file()
     assert stand_in("code/function") is general_entries()["general/code"]
 
 
-def changed(raw: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
-    """An entry of general.yaml with other content."""
-    return {**raw, **changes}
-
-
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -66,7 +61,7 @@ def changed(raw: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
 )
 def test_a_stand_in_that_is_missing_unknown_or_doubled_is_an_error(files: dict[str, Any], changes: dict[str, Any], reason: str) -> None:
     first, *others = files["general.yaml"]
-    files["general.yaml"] = [changed(first, **changes), *others]
+    files["general.yaml"] = [{**first, **changes}, *others]
     with pytest.raises(KnowledgeError, match=reason):
         stand_ins()
 
@@ -82,7 +77,7 @@ def test_a_stand_in_that_is_missing_unknown_or_doubled_is_an_error(files: dict[s
 )
 def test_a_line_that_breaks_a_rule_is_named(files: dict[str, Any], changes: dict[str, Any], reason: str) -> None:
     first, *others = files["general.yaml"]
-    files["general.yaml"] = [changed(first, **changes), *others]
+    files["general.yaml"] = [{**first, **changes}, *others]
     with pytest.raises(KnowledgeError, match=reason):
         general_entries()
 

@@ -3,7 +3,7 @@
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from promptopt.bundle import Calibration, Manifest
 from promptopt.codec import END, Codec, PlainCodec
@@ -65,17 +65,7 @@ class Model:
         return self._finished(prompt, tokens)
 
     def _decoding(self, temperature: float = 0.0, seed: int = 0) -> Decoding:
-        """How to choose pieces within the limits of the adapter, and so that its codec can read them."""
-        codec = self.codec
-        return Decoding(
-            self.manifest.write_limit,
-            temperature,
-            seed=seed,
-            copied=codec.pointers,
-            paired=codec.paired,
-            once=codec.once,
-            written=self.manifest.written,
-        )
+        return replace(decoding_of(self.manifest, self.codec), temperature=temperature, seed=seed)
 
     def _outcome(self, prompt: str, tokens: Sequence[Token]) -> Written | RewriteFailed | InvalidInput:
         try:
@@ -93,6 +83,11 @@ class Model:
         text = self.codec.decode(prompt, [token.id for token in tokens])
         mean = sum(token.log_prob for token in tokens) / len(tokens)
         return Written(text, confidence(mean, self.manifest.calibration), len(tokens))
+
+
+def decoding_of(manifest: Manifest, codec: Codec | PlainCodec) -> Decoding:
+    """The likeliest pieces within the limits of an adapter, and so that its codec can read them."""
+    return Decoding(manifest.write_limit, copied=codec.pointers, paired=codec.paired, once=codec.once, written=manifest.written)
 
 
 def confidence(mean_log_prob: float, calibration: Calibration | None) -> float:

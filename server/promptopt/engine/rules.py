@@ -1,5 +1,6 @@
 """Which pieces may come next in a rewrite, so that the network cannot write what the codec would have to refuse."""
 
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,10 +17,11 @@ class Rules:
 
     def __init__(self, decoding: Decoding, source: Sequence[int]) -> None:
         held = set(source)
-        self._written = decoding.written or None
-        self._pointers = [piece for piece in decoding.copied if piece in held and self._open(piece)] if decoding.paired else []
+        self._written = decoding.written or sys.maxsize
+        copied = [piece for piece in decoding.copied if piece < self._written]
+        self._pointers = [piece for piece in copied if piece in held] if decoding.paired else []
         self._once = decoding.once
-        self.withheld = [piece for piece in sorted(set(decoding.copied) - held) if self._open(piece)]
+        self.withheld = sorted(set(copied) - held)
         self.only: list[int] = []
 
     def took(self, piece: int) -> bool:
@@ -31,14 +33,9 @@ class Rules:
         self.withheld.append(piece)
         return True
 
-    def _open(self, piece: int) -> bool:
-        """Whether rewrites may hold `piece` at all."""
-        return self._written is None or piece < self._written
-
     def apply(self, scores: NDArray[np.float32]) -> None:
         """Sets the scores, shape [vocabulary], of all pieces that may not come next to minus infinity, in place."""
-        if self._written:
-            scores[self._written :] = -np.inf
+        scores[self._written :] = -np.inf
         if self.only:
             left = scores[self.only]
             scores[:] = -np.inf

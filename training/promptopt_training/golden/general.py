@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from promptopt_training.golden.knowledge import LISTS, Entry, KnowledgeError, all_lines, entries, parse_line, read_yaml
+from promptopt_training.golden.knowledge import Entry, KnowledgeError, all_lines, entries, parse_lists, read_yaml
 
 DOMAIN = "general"
 
@@ -60,7 +60,7 @@ def mistakable() -> Mapping[str, frozenset[str]]:
 def _parsed(raw: Mapping[str, Any]) -> Entry:
     name = f"{DOMAIN}/{raw['id']}"
     try:
-        lines = {kind: tuple(parse_line(item, kind) for item in raw[kind]) for kind in LISTS}
+        lines = parse_lists(raw)
     except KnowledgeError as error:
         raise KnowledgeError(f"{name}: {error}") from error
     if any(line.conditional for kind in ("personas", "contexts", "goals") for line in lines[kind]):

@@ -127,11 +127,16 @@ def parse_entry(raw: Mapping[str, Any], domain: str) -> Entry:
         for key, least in MINIMUM.items():
             if len(raw[key]) < least:
                 raise KnowledgeError(f"{key}: {len(raw[key])} lines, {least} needed")
-        lines = {kind: tuple(parse_line(item, kind) for item in raw[kind]) for kind in LISTS}
+        lines = parse_lists(raw)
         check_lists(lines)
     except KnowledgeError as error:
         raise KnowledgeError(f"{name}: {error}") from error
     return with_prompts(Entry(name, raw["task"], (), subjects={}, **lines), raw["examples"])
+
+
+def parse_lists(raw: Mapping[str, Any]) -> dict[str, tuple[Line, ...]]:
+    """The lines of an entry from its YAML form, by the list they stand in. Raises KnowledgeError."""
+    return {kind: tuple(parse_line(item, kind) for item in raw[kind]) for kind in LISTS}
 
 
 def check_lists(lines: Mapping[str, tuple[Line, ...]]) -> None:
