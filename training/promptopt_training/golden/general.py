@@ -6,8 +6,10 @@ them. Such a prompt is composed from a general entry, which stands in for its ow
 
 from collections.abc import Mapping
 from functools import cache
+from importlib import resources
 from typing import Any
 
+from promptopt.files import parse_json
 from promptopt_training.golden.knowledge import Entry, KnowledgeError, all_lines, entries, parse_lists, read_yaml
 
 DOMAIN = "general"
@@ -54,7 +56,8 @@ def stand_in(name: str) -> Entry:
 @cache
 def mistakable() -> Mapping[str, frozenset[str]]:
     """By entry the examples that are easily taken for those of another one; training/runs/mistakable.py finds them."""
-    return {name: frozenset(examples) for name, examples in read_yaml("mistakable.yaml").items()}
+    text = resources.files(__package__).joinpath("mistakable.json").read_text(encoding="utf-8")
+    return {name: frozenset(examples) for name, examples in parse_json(text).items()}
 
 
 def _parsed(raw: Mapping[str, Any]) -> Entry:
