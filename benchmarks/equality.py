@@ -15,8 +15,8 @@ from pathlib import Path
 from promptopt.adapters.locate import access_for, locate
 from promptopt.engine.compiled import CompiledEngine
 from promptopt.engine.compiler import compile_bundle
-from promptopt.engine.modelfile import ModelFile
 from promptopt.engine.model import decoding_of
+from promptopt.engine.modelfile import ModelFile
 from promptopt.engine.protocol import MODEL_FILE, Decoding, Engine
 from promptopt.engine.reference import ReferenceEngine
 from promptopt.settings import Settings
