@@ -2,6 +2,8 @@
 
 import * as path from "node:path";
 
+import { sentence } from "./text";
+
 export type Origin = "setting" | "PATH" | "workspace" | "selected Python" | "own environment";
 
 /** A file that may be the language server. */
@@ -107,7 +109,7 @@ async function tryOut(candidate: Candidate, machine: Machine): Promise<Found> {
   try {
     printed = await machine.version(candidate.file);
   } catch (error) {
-    return { kind: "broken", candidate, reason: error instanceof Error ? error.message : String(error) };
+    return { kind: "broken", candidate, reason: sentence(error) };
   }
   const version = VERSION.exec(printed)?.[1];
   if (version === undefined) return { kind: "broken", candidate, reason: "it is not a promptopt-lsp" };

@@ -12,6 +12,8 @@ import {
   WorkspaceEdit,
 } from "vscode-languageclient/node";
 
+import { sentence } from "./text";
+
 export const OPTIMIZE = "promptopt.optimize";
 export const VARIANTS = "promptopt.variants";
 export const PREVIEW = "promptopt.preview";
@@ -67,5 +69,5 @@ export function isLost(error: unknown): boolean {
 /** The sentence of an error. */
 export function messageOf(error: unknown): string {
   if (isLost(error)) return "The language server has ended meanwhile; nothing was replaced.";
-  return error instanceof Error ? error.message : String(error);
+  return sentence(error);
 }

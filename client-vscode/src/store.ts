@@ -5,6 +5,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 import { Entry, History, MOST } from "./history";
+import { sentence } from "./text";
 
 /** Of a file. */
 export const MOST_BYTES = 256 * 1024;
@@ -169,8 +170,4 @@ function entry(data: unknown): Entry | undefined {
 
 function fields(data: unknown): Record<string, unknown> {
   return typeof data === "object" && data !== null ? (data as Record<string, unknown>) : {};
-}
-
-function sentence(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,4 @@
-/** Edits of a text by offsets. Pure. */
+/** Edits of a text by offsets, and texts for people. Pure. */
 
 /** Replaces what stands from `start` to `end` by `text`. */
 export interface Edit {
@@ -26,4 +26,9 @@ export function headline(text: string, width: number): string {
   const line = text.trim().replace(/\s+/gu, " ");
   const characters = Array.from(line);
   return characters.length <= width ? line : characters.slice(0, width - 1).join("") + "…";
+}
+
+/** What an error says. */
+export function sentence(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
