@@ -12,7 +12,7 @@ import pytest
 from promptopt_training.data import composed
 from promptopt_training.golden import general
 from promptopt_training.golden.compose import compose
-from promptopt_training.golden.general import general_entries, mistakable, stand_in, stand_ins
+from promptopt_training.golden.general import ANY, Mistake, general_entries, mistakable, stand_in, stand_ins
 from promptopt_training.golden.knowledge import KnowledgeError, entries
 from promptopt_training.golden.layouts import golden
 from promptopt_training.inputs import example_inputs
@@ -45,10 +45,11 @@ def files(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
 
 def test_every_entry_has_a_stand_in_and_one_named_in_full_goes_before_its_file() -> None:
     assert set(stand_ins()) == set(entries())
-    assert set(stand_ins().values()) == set(general_entries())
+    assert {*stand_ins().values(), ANY} == set(general_entries())
     assert stand_ins()["life/recipe"] == "general/advice"
     assert stand_ins()["life/trivia"] == "general/question"
-    assert stand_in("code/function") is general_entries()["general/code"]
+    assert stand_in("code/function", Mistake.KIND) is general_entries()["general/code"]
+    assert stand_in("code/function", Mistake.FAMILY) is general_entries()[ANY]
 
 
 @pytest.mark.parametrize(
@@ -84,30 +85,33 @@ def test_a_line_that_breaks_a_rule_is_named(files: dict[str, Any], changes: dict
 
 def test_what_is_marked_as_mistakable_are_examples_a_third_of_them_or_so() -> None:
     known = entries()
-    assert {name: marked - {*known[name].examples} for name, marked in mistakable().items() if not marked <= {*known[name].examples}} == {}
+    assert {name: [*marked] for name, marked in mistakable().items() if not {*marked} <= {*known[name].examples}} == {}
     assert 0.3 < sum(map(len, mistakable().values())) / sum(len(entry.examples) for entry in known.values()) < 0.45
-    marked = {item.text for item in example_inputs({"code/port": known["code/port"]}) if item.mistakable}
+    marked = {item.text: item.mistakable for item in example_inputs({"code/port": known["code/port"]}) if item.mistakable}
     assert marked == mistakable()["code/port"]
+    assert {*marked.values()} == {Mistake.KIND, Mistake.FAMILY}
 
 
 def test_a_mistakable_prompt_gets_the_lines_of_the_stand_in() -> None:
     entry = entries()["code/port"]
-    pair = composed("dialling code for Iceland", entry, "golden", mistakable=True)
-    assert (pair.entry, pair.rewrite) == ("general/code", golden(compose("dialling code for Iceland", stand_in("code/port"))))
-    assert composed("dialling code for Iceland", entry, "golden").entry == "code/port"
+    prompt = "dialling code for Iceland"
+    for mistake, name in ((Mistake.NONE, "code/port"), (Mistake.KIND, "general/code"), (Mistake.FAMILY, ANY)):
+        pair = composed(prompt, entry, "golden", mistakable=mistake)
+        assert (pair.entry, pair.rewrite) == (name, golden(compose(prompt, {**entries(), **general_entries()}[name])))
 
 
 def test_a_prompt_among_those_of_another_kind_is_mistakable(run: ModuleType) -> None:
     rng = np.random.default_rng(1)
-    kinds = np.repeat([0, 1], 60)
-    vectors = np.where(kinds[:, None] == 0, [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]) + rng.normal(0, 0.05, (120, 3))
-    vectors[7] = [0.0, 1.0, 0.0]
+    kinds, families = np.repeat([0, 1, 2], 60), np.array([0, 0, 1])
+    vectors = np.eye(4)[kinds] + rng.normal(0, 0.05, (180, 4))
+    vectors[7], vectors[8] = np.eye(4)[1], np.eye(4)[2]
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    assert list(np.flatnonzero(run.mistaken(vectors, kinds, 2))) == [7]
+    marks = run.mistakes(vectors, kinds, families)
+    assert {number: mark for number, mark in enumerate(marks) if mark} == {7: Mistake.KIND, 8: Mistake.FAMILY}
 
 
 def test_marks_are_written_and_taken_away(run: ModuleType, tmp_path: Path) -> None:
     labels = tmp_path / "labels.jsonl"
-    labels.write_text('{"id": "a", "entry": "x", "mistakable": true}\n{"id": "b", "entry": "é"}\n', encoding="utf-8")
-    run.write_marks(labels, {"b"})
-    assert labels.read_text(encoding="utf-8") == '{"id": "a", "entry": "x"}\n{"id": "b", "entry": "é", "mistakable": true}\n'
+    labels.write_text('{"id": "a", "entry": "x", "mistakable": "kind"}\n{"id": "b", "entry": "é"}\n', encoding="utf-8")
+    run.write_marks(labels, {"b": "family"})
+    assert labels.read_text(encoding="utf-8") == '{"id": "a", "entry": "x"}\n{"id": "b", "entry": "é", "mistakable": "family"}\n'

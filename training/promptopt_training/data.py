@@ -17,7 +17,7 @@ from promptopt.errors import InvalidInput
 from promptopt.vocabulary import Vocabulary
 from promptopt_training.corpus import encode_pairs
 from promptopt_training.golden.compose import compose
-from promptopt_training.golden.general import stand_in
+from promptopt_training.golden.general import Mistake, stand_in
 from promptopt_training.golden.knowledge import Entry, KnowledgeError, entries
 from promptopt_training.golden.layouts import LAYOUTS
 from promptopt_training.golden.phrasings import drawn, phrasings
@@ -60,9 +60,9 @@ WEIGHTS = {"example": 4, "phrasing": 8, "mbpp_train": 4, "in3_train": 4, "self_i
 STYLES = {"golden": 6, "markdown": 2, "xml": 2, "concise": 2}
 
 
-def composed(prompt: str, entry: Entry, style: str, subject: str = "", mistakable: bool = False) -> Pair:
+def composed(prompt: str, entry: Entry, style: str, subject: str = "", mistakable: Mistake = Mistake.NONE) -> Pair:
     """The pair of `prompt` and its structured form in one layout; a `mistakable` one gets what several kinds of task have in common."""
-    entry = stand_in(entry.name) if mistakable else entry
+    entry = stand_in(entry.name, mistakable) if mistakable else entry
     parts = compose(prompt, entry, subject)
     return Pair(prompt, LAYOUTS[style](parts), style, entry.name, parts.topic)
 

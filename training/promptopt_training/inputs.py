@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from promptopt_training.golden.general import mistakable
+from promptopt_training.golden.general import Mistake, mistakable
 from promptopt_training.golden.knowledge import Entry, read_yaml
 from promptopt_training.records import read_lines
 
@@ -93,22 +93,22 @@ class Read:
     """A prompt that somebody has read.
 
     entry: the one it belongs to.  subject: what it is about in its own words, "" for nothing in particular.
-    mistakable: whether it is easily taken for a prompt of another entry.
+    mistakable: what it is easily taken for.
     """
 
     text: str
     source: str
     entry: str
     subject: str = ""
-    mistakable: bool = False
+    mistakable: Mistake = Mistake.NONE
 
 
 def example_inputs(entries: Mapping[str, Entry]) -> Iterator[Read]:
     """Every example of the knowledge base."""
     for entry in entries.values():
-        easily_taken = mistakable().get(entry.name, frozenset())
+        easily_taken = mistakable().get(entry.name, {})
         for example in entry.examples:
-            yield Read(example, "example", entry.name, entry.subjects.get(example, ""), example in easily_taken)
+            yield Read(example, "example", entry.name, entry.subjects.get(example, ""), easily_taken.get(example, Mistake.NONE))
 
 
 def kept(subject: str, text: str) -> str:

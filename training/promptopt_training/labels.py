@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from promptopt_training.golden.general import Mistake
 from promptopt_training.golden.knowledge import Entry, entries
 from promptopt_training.records import read_lines
 
@@ -30,12 +31,12 @@ class Embedder(Protocol):
 class Label:
     """What a reader says of a prompt: the entry it belongs to ("" where none fits), and what it is about in its own words.
 
-    mistakable: whether it is easily taken for a prompt of another entry.
+    mistakable: what it is easily taken for.
     """
 
     entry: str
     subject: str = ""
-    mistakable: bool = False
+    mistakable: Mistake = Mistake.NONE
 
 
 def read_labels(path: Path) -> dict[str, Label]:
@@ -53,9 +54,9 @@ def _label(row: Any) -> tuple[str, Label]:
         raise ValueError(f"the knowledge base has no entry {row['entry']!r}")
     if not isinstance(row.get("subject", ""), str):
         raise ValueError('"subject" is not a string')
-    if not isinstance(row.get("mistakable", False), bool):
-        raise ValueError('"mistakable" is neither true nor false')
-    return row["id"], Label(row["entry"], row.get("subject", ""), row.get("mistakable", False))
+    if row.get("mistakable", "") not in list(Mistake):
+        raise ValueError('"mistakable" is neither "kind" nor "family"')
+    return row["id"], Label(row["entry"], row.get("subject", ""), Mistake(row.get("mistakable", "")))
 
 
 def sentence_embedder() -> Embedder:

@@ -5,6 +5,7 @@ them. Such a prompt is composed from a general entry, which stands in for its ow
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -13,6 +14,18 @@ from promptopt.files import parse_json
 from promptopt_training.golden.knowledge import Entry, KnowledgeError, all_lines, entries, parse_lists, read_yaml
 
 DOMAIN = "general"
+ANY = f"{DOMAIN}/any"
+"The entry of what can be said of every prompt."
+
+
+class Mistake(StrEnum):
+    """What a prompt is easily taken for."""
+
+    NONE = ""
+    KIND = "kind"
+    "Another kind of task, for which the same general entry stands in."
+    FAMILY = "family"
+    "A kind of task for which another general entry stands in."
 
 
 @cache
@@ -48,16 +61,16 @@ def stand_ins() -> Mapping[str, str]:
     return found
 
 
-def stand_in(name: str) -> Entry:
-    """The general entry for the entry called `name`."""
-    return general_entries()[stand_ins()[name]]
+def stand_in(name: str, mistake: Mistake) -> Entry:
+    """The general entry for a prompt of the entry called `name` that is easily mistaken."""
+    return general_entries()[ANY if mistake is Mistake.FAMILY else stand_ins()[name]]
 
 
 @cache
-def mistakable() -> Mapping[str, frozenset[str]]:
+def mistakable() -> Mapping[str, Mapping[str, Mistake]]:
     """By entry the examples that are easily taken for those of another one; training/runs/mistakable.py finds them."""
     text = resources.files(__package__).joinpath("mistakable.json").read_text(encoding="utf-8")
-    return {name: frozenset(examples) for name, examples in parse_json(text).items()}
+    return {name: {example: Mistake(mistake) for example, mistake in examples.items()} for name, examples in parse_json(text).items()}
 
 
 def _parsed(raw: Mapping[str, Any]) -> Entry:
