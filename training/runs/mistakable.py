@@ -25,7 +25,7 @@ from promptopt_training.golden.knowledge import entries
 from promptopt_training.inputs import Read, example_inputs, read_inputs
 from promptopt_training.labels import read_labels, sentence_embedder
 
-LEAST, LEAST_FAMILY = 0.2, 0.15
+LEAST, LEAST_FAMILY = 0.2, 0.25
 PARTS, ROUNDS, BATCH, RATE, SHARPNESS, DECAY, SMOOTHING = 5, 60, 512, 0.03, 3.0, 1e-4, 0.02
 MARKED = Path(promptopt_training.golden.__file__).parent / "mistakable.json"
 
