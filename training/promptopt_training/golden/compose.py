@@ -39,7 +39,7 @@ def compose(prompt: str, entry: Entry, subject: str = "") -> Parts:
     wanted = 3 if len(prompt.split()) <= SHORT else 4
     topic = subject if in_plain_view(prompt, subject) else ""
     named = topic if len(topic.split()) <= BRIEF else ""
-    constraints = _several(_usable([*common(), *entry.constraints], prompt, named), wanted, 2, _first_of)
+    constraints = _several(_usable([*common(), *entry.constraints], prompt, named), wanted, wanted - 1, _first_of)
     repeated = any("{topic}" in line.text for line, _ in constraints)
     steps = _several(_usable(entry.steps, prompt, "" if repeated else named), STEPS, 1, _spread)
     return Parts(
