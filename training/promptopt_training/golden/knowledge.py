@@ -53,9 +53,18 @@ class Entry:
     subjects: Mapping[str, str] = field(default_factory=dict)
 
 
+def parse_yaml(text: str) -> Any:
+    """What a YAML text says, read in C where PyYAML has been built with that: ten times as fast. Raises yaml.YAMLError."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
 def read_yaml(name: str) -> Any:
     """The content of a YAML file that lies beside this module."""
-    return yaml.safe_load(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
+    return parse_yaml(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
 
 
 @cache
@@ -165,7 +174,7 @@ def entries() -> Mapping[str, Entry]:
             continue
         domain = file.name.removesuffix(".yaml")
         more = more_prompts(domain)
-        for raw in yaml.safe_load(file.read_text(encoding="utf-8")):
+        for raw in parse_yaml(file.read_text(encoding="utf-8")):
             entry = with_prompts(parse_entry(raw, domain), more.pop(str(raw["id"]), []))
             if entry.name in found:
                 raise KnowledgeError(f"{entry.name}: the id is used twice")
@@ -188,7 +197,7 @@ def common() -> tuple[Line, ...]:
 def more_prompts(domain: str) -> dict[str, list[str]]:
     """Further prompts for the entries of a domain by their id, from prompts/<domain>.yaml; none where there is no such file."""
     file = resources.files(__package__).joinpath("prompts", f"{domain}.yaml")
-    return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return parse_yaml(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 def with_prompts(entry: Entry, prompts: Sequence[Any]) -> Entry:

@@ -7,9 +7,7 @@ from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 
-import yaml
-
-from promptopt_training.golden.knowledge import KnowledgeError, entries, read_yaml
+from promptopt_training.golden.knowledge import KnowledgeError, entries, parse_yaml, read_yaml
 
 _CHOICE = re.compile(r"\[([^\[\]{}]*)\]")
 _SLOT = re.compile(r"\{(\*?)([^\[\]{}]+)\}")
@@ -32,7 +30,7 @@ def read_phrasings(folder: Traversable) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for file in sorted(folder.iterdir(), key=lambda item: item.name):
         domain = file.name.removesuffix(".yaml")
-        for name, patterns in yaml.safe_load(file.read_text(encoding="utf-8")).items():
+        for name, patterns in parse_yaml(file.read_text(encoding="utf-8")).items():
             full = f"{domain}/{name}"
             if full not in entries():
                 raise KnowledgeError(f"phrasings for an unknown entry: {full}")
