@@ -1,9 +1,10 @@
 """Two machines out of one, a cluster on them as docs/cluster.md says, and one of them lost under load.
 
-python benchmarks/machines.py [--replicas 2] [--clients 16] [--lost unplugged|killed]     (Linux, root, the command ip; the extra cluster)
+python benchmarks/machines.py [--replicas 2] [--clients 48] [--lost unplugged|killed]     (Linux, root, the command ip; the extra cluster)
 
 Each machine is a network of its own, with nothing but a cable between them, so that ports and addresses are those of the page and
-nothing outside can be reached. The clients ask the proxy of the first one; the second one is unplugged, so that it falls silent, or all
+nothing outside can be reached. The clients ask the proxy of the first one, which hands to the other machine only what its own replica
+does not take: so there have to be more of them than the 32 that it takes. The second one is unplugged, so that it falls silent, or all
 that runs on it is killed. The last line is JSON: seconds until the application ran, how many requests were answered how, the longest that
 one waited, and seconds after the loss until Ray Serve had noticed it and until as many replicas as before ran again. The exit status is 1
 when an answer was neither right nor 503 with Retry-After.
@@ -198,7 +199,7 @@ def lose_one(options: argparse.Namespace, home: str) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--replicas", type=int, default=2)
-    parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--clients", type=int, default=48)
     parser.add_argument("--lost", choices=("unplugged", "killed"), default="unplugged")
     options = parser.parse_args()
     if INSIDE in os.environ:
