@@ -35,7 +35,7 @@ ROOT = Path(__file__).parent.parent
 PATH = os.pathsep.join(str(ROOT / name) for name in ("server", "training"))
 NAMES = ("promptopt-1", "promptopt-2")
 ADDRESSES = ("10.77.0.1", "10.77.0.2")
-PATIENCE = 900.0
+PATIENCE = 240.0
 "Seconds in which an application has to run, and a request to be answered."
 INSIDE = "PROMPTOPT_FIRST_MACHINE"
 "A variable that what runs on the first machine finds its folder in."
@@ -96,15 +96,24 @@ class Cluster:
         self.on(NAMES[0], "ray", "start", "--head", "--port", "6379", "--node-ip-address", ADDRESSES[0], "--temp-dir", home, *size)
         self.on(NAMES[1], "ray", "start", "--address", f"{ADDRESSES[0]}:6379", "--node-ip-address", ADDRESSES[1], *size)
 
+    def status(self) -> dict[str, Any]:
+        """What `serve status` says."""
+        said: dict[str, Any] = yaml.safe_load(self.on(NAMES[0], "serve", "status"))
+        return said
+
     def running(self) -> int:
-        """How many replicas run, by what `serve status` says."""
-        said: dict[str, Any] = yaml.safe_load(self.on(NAMES[0], "serve", "status"))["applications"].get("promptopt", {})
+        """How many replicas run."""
+        said = self.status()["applications"].get("promptopt", {})
         return sum(each.get("replica_states", {}).get("RUNNING", 0) for each in said.get("deployments", {}).values())
 
-    def wait(self, done: Callable[[int], bool]) -> float:
-        """The time at which the number of running replicas is as wanted; raises TimeoutError when it does not come to that."""
+    def proxies(self) -> int:
+        """How many proxies listen: of each machine one, which begins after the first replica there."""
+        return list(self.status()["proxies"].values()).count("HEALTHY")
+
+    def wait(self, done: Callable[[], bool]) -> float:
+        """The time at which something is so; raises TimeoutError when it does not come to that."""
         end = time.monotonic() + PATIENCE
-        while not done(self.running()):
+        while not done():
             if time.monotonic() > end:
                 raise TimeoutError(self.on(NAMES[0], "serve", "status"))
             time.sleep(1)
@@ -172,7 +181,7 @@ def lose_one(options: argparse.Namespace, home: str) -> int:
     file = Path(home, "cluster.yaml")
     file.write_text(configuration(options.replicas), encoding="utf-8")
     cluster.on(NAMES[0], "serve", "deploy", str(file))
-    ran = cluster.wait(lambda running: running == options.replicas)
+    ran = cluster.wait(lambda: cluster.running() == options.replicas and cluster.proxies() == len(NAMES))
     asked = [judged("create function", ask(address, "create function", token)) for address in ADDRESSES]
     asked += [judged("a", ask(ADDRESSES[1], "a", "")), judged("a", ask(ADDRESSES[1], "a", token, Host="rebound.example.org"))]
     print(f"ran after {ran - begun:.0f} s; both proxies, without a token, another host: {', '.join(asked)}", flush=True)
@@ -183,8 +192,8 @@ def lose_one(options: argparse.Namespace, home: str) -> int:
     load.wait_for(2 * options.clients)
     lost = time.monotonic()
     (unplug if options.lost == "unplugged" else kill)(NAMES[1])
-    noticed = cluster.wait(lambda running: running < options.replicas)
-    recovered = cluster.wait(lambda running: running == options.replicas)
+    noticed = cluster.wait(lambda: cluster.running() < options.replicas)
+    recovered = cluster.wait(lambda: cluster.running() == options.replicas)
     load.wait_for(2 * options.clients)
     load.stop.set()
     for client in clients:
