@@ -60,7 +60,8 @@ licences:  ## under which licences comes what is installed with promptopt; a tes
 
 audit:  ## known vulnerabilities of what is installed; asks pypi.org, and fails where it cannot; needs pip install ".[release]"
 	mkdir -p dist && $(PYTHON) -m pip freeze --exclude-editable > dist/installed.txt
-	$(PYTHON) -m pip_audit --strict --no-deps --disable-pip --progress-spinner off --requirement dist/installed.txt
+	$(PYTHON) -m pip_audit --strict --no-deps --disable-pip --progress-spinner off --requirement dist/installed.txt \
+	|| { echo "audit: pypi.org knows a vulnerability of a package, or could not be asked about it; what is above says which." >&2; exit 1; }
 
 mutations:  ## takes protections away one by one and shows that a test fails for each (minutes)
 	$(PYTHON) benchmarks/mutations.py

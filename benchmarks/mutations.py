@@ -137,6 +137,20 @@ MUTATIONS = (
         "tests/server/test_batch.py::test_a_half_written_last_row_is_done_again",
     ),
     Mutation(
+        "a folder whose replacement was killed is put back",
+        "server/promptopt/files.py",
+        "        old.rename(folder)\n",
+        "        pass\n",
+        "tests/faults/test_kills.py::test_a_folder_whose_replacement_is_killed_is_there_for_the_next_one",
+    ),
+    Mutation(
+        "a page in the browser is no language client",
+        "server/promptopt/lsp/one_client.py",
+        "        if first.startswith(_HEADER) and not client.done():\n",
+        "        if not client.done():\n",
+        "tests/lsp/test_socket.py::test_who_begins_otherwise_is_not_answered_and_the_client_is_waited_for",
+    ),
+    Mutation(
         "a model's tensors lie in its file",
         "server/promptopt/engine/modelfile.py",
         "or not 0 < self.offset <= length - self.size",

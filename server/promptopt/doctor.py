@@ -16,6 +16,7 @@ from promptopt.adapters.cache import cache_folder
 from promptopt.adapters.locate import Located, Place, locate
 from promptopt.adapters.names import is_offline
 from promptopt.errors import PromptoptError, RewriteFailed
+from promptopt.files import folder_size
 from promptopt.optimizer import Optimizer
 from promptopt.settings import Settings
 
@@ -132,7 +133,7 @@ def _memory() -> str:
 
 def _cache(cache: Path) -> Finding:
     """Path and size of the cache, and whether more can go in."""
-    size = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file())
+    size = folder_size(cache)
     existing = next(folder for folder in (cache, *cache.parents) if folder.is_dir())
     free = shutil.disk_usage(existing).free
     value = f"{cache}, {size / 1e6:.1f} MB, {free / 1e9:.1f} GB free"

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,14 @@ def parse_json(text: str | bytes) -> Any:
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """A folder beside `folder` to write into; it takes its place at the end of the block, so that there is never half of it."""
+    """A folder beside `folder` to write into; it takes its place at the end of the block, so that there is never half of it.
+
+    No system replaces a folder that holds something in one step: who is killed between the two leaves the old one aside, and the next
+    block puts it back first.
+    """
     partial, old = (folder.with_name(folder.name + suffix) for suffix in (".partial", ".old"))
+    if old.exists() and not folder.exists():
+        old.rename(folder)
     for left in (partial, old):
         shutil.rmtree(left, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -47,3 +54,13 @@ def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_size(folder: Path) -> int:
+    """The bytes of all files below a folder; what another process removes meanwhile counts nothing, and so does a folder that is none."""
+    size = 0
+    for below, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                size += os.stat(os.path.join(below, name)).st_size
+    return size

@@ -4,8 +4,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,8 @@ from promptopt.cluster import AT_A_TIME
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 CLIENTS = 40
+MORE_CLIENTS = 2 * AT_A_TIME + CLIENTS
+"More than the replicas of the first machine take, which its proxy prefers: the others are asked once those are full."
 
 
 @dataclass
@@ -60,8 +63,18 @@ class Load:
         return [(at, prompt, answer) for at, prompt, answer in self.answers if not is_right(prompt, answer)]
 
 
-def begun(load: Load, pool: ThreadPoolExecutor) -> list[Future[None]]:
-    return [pool.submit(load.client, name) for name in range(CLIENTS)]
+@contextmanager
+def under_load(address: str, count: int = CLIENTS) -> Iterator[Load]:
+    """So many clients for the time of the block, stopped whatever happens in it."""
+    load = Load(address)
+    with ThreadPoolExecutor(count) as pool:
+        clients = [pool.submit(load.client, name) for name in range(count)]
+        try:
+            yield load
+        finally:
+            load.stop.set()
+        for client in clients:
+            client.result()
 
 
 def is_right(prompt: str, answer: httpx2.Response) -> bool:
@@ -98,17 +111,12 @@ def test_a_replica_that_is_killed_takes_along_only_what_it_had(
     address: str, deploy: Deploy, record_property: Callable[[str, object], None]
 ) -> None:
     deploy()
-    load = Load(address)
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        clients = begun(load, pool)
+    with under_load(address) as load:
         load.wait_for(2)
         victim, _ = min(load.writers())
         killed = time.monotonic()
         os.kill(victim, signal.SIGKILL)
         recovered = load.wait_for(3)
-        load.stop.set()
-        for client in clients:
-            client.result()
     report("replica", load, recovered - killed, record_property)
     assert 0 < len(load.lost()) <= AT_A_TIME
     assert max(at for at, _, _ in load.lost()) < killed
@@ -120,10 +128,8 @@ def test_a_machine_that_dies_takes_along_only_what_its_replicas_had(
 ) -> None:
     """Three replicas do not fit on one machine; one that joins is given those that have no place any more."""
     deploy(replicas=3)
-    load = Load(address)
     [second] = nodes.worker_nodes
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        clients = begun(load, pool)
+    with under_load(address, MORE_CLIENTS) as load:
         load.wait_for(3)
         had = [process for process, machine in load.writers() if machine == machine_number(second.node_id)]
         killed = time.monotonic()
@@ -131,9 +137,6 @@ def test_a_machine_that_dies_takes_along_only_what_its_replicas_had(
         load.wait_for_answers(CLIENTS, since=time.monotonic())
         joined = nodes.add_node(**NODE)
         recovered = load.wait_for(3 + len(had))
-        load.stop.set()
-        for client in clients:
-            client.result()
     report("machine", load, recovered - killed, record_property)
     assert had
     assert machine_number(joined.node_id) in {machine for _, machine in load.writers()}
@@ -143,14 +146,9 @@ def test_a_machine_that_dies_takes_along_only_what_its_replicas_had(
 
 def test_another_adapter_is_put_in_under_load_and_nobody_notices(address: str, deploy: Deploy) -> None:
     deploy()
-    load = Load(address)
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        clients = begun(load, pool)
+    with under_load(address) as load:
         load.wait_for(2)
         deploy(adapter="markdown")
         load.wait_for(4)
-        load.stop.set()
-        for client in clients:
-            client.result()
     assert [(prompt, answer.text) for _, prompt, answer in load.lost()] == []
     assert httpx2.get(f"{address}/health", timeout=60).json()["adapter"] == "markdown"

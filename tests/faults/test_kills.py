@@ -45,6 +45,11 @@ def test_a_killed_batch_keeps_whole_rows_and_goes_on(tmp_path: Path, environment
     assert found["kept"] > 0
 
 
+def test_a_folder_whose_replacement_is_killed_is_there_for_the_next_one(tmp_path: Path, environment: dict[str, str]) -> None:
+    found = result(environment, "kill_replacements.py", tmp_path, max(TRIES, 30))
+    assert found["died"] >= 8
+
+
 @pytest.mark.skipif("PROMPTOPT_KILLS" not in os.environ, reason="takes minutes: make faults")
 @pytest.mark.timeout(900)
 def test_a_training_that_is_killed_several_times_ends_with_the_same_weights(tmp_path: Path, environment: dict[str, str]) -> None:

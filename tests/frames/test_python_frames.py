@@ -63,6 +63,13 @@ def test_the_fields_of_an_f_string_stay_fields_and_other_braces_are_braces(quote
         assert value(after, x="<X>") == rewrite.replace("{x}", "<X>")
 
 
+@given(rewrite=TEXTS)
+@settings(**SETTINGS)
+def test_quotes_in_a_format_specifier_are_characters(rewrite: str) -> None:
+    after = rewritten("v = f\"⟦create {x:'>3}⟧\"\nw = 'it'\n", rewrite.replace("{x", "") + "{x:'>3}", "python")
+    assert value(after, x="X") == rewrite.replace("{x", "") + "''X"
+
+
 @given(text=TEXTS, quote=st.sampled_from(QUOTES))
 @settings(**SETTINGS)
 def test_the_prompt_is_the_value_of_the_string(text: str, quote: str) -> None:
@@ -78,6 +85,9 @@ def test_the_prompt_is_the_value_of_the_string(text: str, quote: str) -> None:
         (r'v = "⟦a\x41\u0042\101\N{BULLET}\d\"⟧"', 'aABA•\\d"'),
         ('v = f"⟦{{x}} and {y!r:>{w}}⟧"', "{x} and {y!r:>{w}}"),
         ('v = f"⟦{d["}"]} {a[1:2]}⟧"', '{d["}"]} {a[1:2]}'),
+        ("v = f\"⟦{x:'>9} it's⟧\"", "{x:'>9} it's"),
+        ("v = f\"⟦{x!r:{w}'} {y:#'{w}}⟧\"", "{x!r:{w}'} {y:#'{w}}"),
+        ("v = f\"⟦{d[':']} {(lambda: '}')()} it's⟧\"", "{d[':']} {(lambda: '}')()} it's"),
         ('v = """⟦one\\\ntwo⟧"""', "onetwo"),
         ('v = """⟦one\r\ntwo⟧"""', "one\ntwo"),
         ("v = ⟦'''\n    one\n      two\n    '''⟧", "one\n  two"),

@@ -103,6 +103,38 @@ def test_a_byte_of_a_character_is_not_taken_for_one(escape: str) -> None:
     assert refused(f's = "⟦caf{escape} x⟧";', "c") == sentence
 
 
+@pytest.mark.parametrize("ahead", ['R"(', 'R"x(', 'u8R"--(', 'LR"sixteen_letters_(', 'auto s = R"]('])
+@pytest.mark.parametrize("rewrite", ['Say "x" \\n.\n\n- it)', ')" and )y" too'])
+def test_a_raw_string_of_cpp_is_kept_as_it_is_whatever_its_delimiter(ahead: str, rewrite: str) -> None:
+    behind = f'){ahead.partition(chr(34))[2][:-1]}";\nf("x");\n'
+    marked = f'{ahead}⟦create \\n\n"it"⟧{behind}'
+    assert framed(marked, "cpp").prompt == 'create \\n\n"it"'
+    if ahead == 'R"(' and ')"' in rewrite:
+        assert refused(marked, "cpp", rewrite) == "The rewrite cannot stand in the raw string: it would end the raw string."
+    else:
+        assert rewritten(marked, rewrite, "cpp") == f"{ahead}{rewrite}{behind}"
+
+
+@pytest.mark.parametrize("rewrite", ['x )x" y'])
+def test_a_raw_string_of_cpp_refuses_what_would_end_it(rewrite: str) -> None:
+    assert refused('R"x(⟦create⟧)x"', "cpp", rewrite) == "The rewrite cannot stand in the raw string: it would end the raw string."
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt"),
+    [("it\\'s ''it''", "it's 'it'"), ("a\\\\", "a\\"), ("a\\n\\t\\q", "a\n\tq"), ("100\\%", "100\\%"), ("a # b -- c", "a # b -- c")],
+)
+def test_a_string_of_mysql_has_backslashes(text: str, prompt: str) -> None:
+    marked = f"SELECT `it's`, '⟦{text}⟧', 'x'; # don't\n"
+    assert framed(marked, "mysql").prompt == prompt
+    after = rewritten(marked, f"{prompt}\n\\ 'b'", "mysql")
+    assert framed(after.replace("`it's`, '", "`it's`, '⟦").replace("', 'x'; #", "⟧', 'x'; #"), "mysql").prompt == f"{prompt}\n\\ 'b'"
+
+
+def test_a_string_of_other_sql_has_none() -> None:
+    assert framed("SELECT '⟦C:\\⟧', 'x'", "sql").prompt == "C:\\"
+
+
 @pytest.mark.parametrize(
     ("marked", "prompt", "after"),
     [

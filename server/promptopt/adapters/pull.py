@@ -15,7 +15,7 @@ from promptopt.adapters.checks import refuse_code
 from promptopt.adapters.names import Kind, Reference, is_plain, kind_of, pickled
 from promptopt.bundle import WEIGHTS
 from promptopt.errors import BundleError, Cancelled, HubError
-from promptopt.files import sha256
+from promptopt.files import folder_size, sha256
 
 
 def pull(reference: Reference, access: Access, weights_sha256: str = "") -> tuple[Path, Entry]:
@@ -108,7 +108,7 @@ class _Pull:
         """Fetches files into the partial folder and verifies each. Raises BundleError as soon as one is refused."""
         total = sum(file.size for file in files.values())
         self._partial.mkdir(parents=True, exist_ok=True)
-        here = sum(path.stat().st_size for path in self._partial.rglob("*") if path.is_file())
+        here = folder_size(self._partial)
         free = shutil.disk_usage(self._partial).free
         if total - here > free:
             raise OSError(errno.ENOSPC, f"{total - here:,} bytes are needed, {free:,} are free")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from promptopt.commands.options import add_command
 from promptopt.errors import BundleError, InvalidInput
+from promptopt.files import folder_size
 
 if TYPE_CHECKING:
     from promptopt.adapters.cache import Cache, Entry
@@ -178,7 +179,7 @@ def _built_in() -> Iterator[Row]:
     for kind, names in ((ADAPTER, builtin_adapters()), (BASE, builtin_bases())):
         for name in names:
             folder = builtin_folder() / name
-            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            size = folder_size(folder)
             yield Row(name, kind.name, "built in", size, "", (), str(folder))
 
 

@@ -111,7 +111,7 @@ def read(document: str, language: str, start: int, end: int) -> Reading:
         raise InvalidInput("The selection begins or ends in the middle of a string or comment.", "Select the text of one, or all of it.")
     if isinstance(first.form, Notation):
         return read_literal(document, first, first.form, start, end)
-    assert first.form is not None
+    assert isinstance(first.form, Comment)
     return read_block_comment(document, first, first.form, start, end)
 
 

@@ -3,9 +3,9 @@
 import re
 from pathlib import PurePosixPath
 
-from promptopt.frames import javascript, python, shell, toml, yaml
+from promptopt.frames import javascript, markup, python, shell, toml, yaml
 from promptopt.frames.escapes import as_it_is, decode_common, escaper, verbatim
-from promptopt.frames.tokens import Notation, Syntax, block_comment, line_comment, quoted, skipped
+from promptopt.frames.tokens import Notation, Opener, Syntax, Token, block_comment, line_comment, quoted, skipped
 
 _ESCAPE = re.compile(r"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|[0-7]{1,3}|\r\n|.)", re.DOTALL)
 _UNKNOWN = "whose escapes promptopt does not know"
@@ -21,11 +21,32 @@ def decode_c(escape: str) -> str:
     return chr(number)
 
 
+def decode_mysql(escape: str) -> str:
+    """The value of what is special in a string of MySQL: any character may have a backslash ahead of it, of wildcards it is a part."""
+    if escape == "''" or escape in ("\\%", "\\_"):
+        return escape[-2:] if escape[0] == "\\" else "'"
+    return {"0": "\0", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a"}.get(escape[1], escape[1])
+
+
+def cpp_raw_string(document: str, match: re.Match[str]) -> Token | None:
+    """The raw string of C++ that begins at `match`, whose opener says what closes it."""
+    delimiter = match.group().partition('"')[2].removesuffix("(")
+    return quoted(match.group(), f'){delimiter}"', _RAW).close(document, match)
+
+
 # octal: C has no end for \x, and Java no \x
 _C_STRING = Notation("string", _ESCAPE, decode_c, escaper('\\"', control="\\{:03o}"))
 _OTHER = Notation("string", _ESCAPE, as_it_is, as_it_is, multiline=True, refused=_UNKNOWN)
 _RAW = Notation("raw string", None, as_it_is, verbatim, multiline=True)
 _SQL = Notation("SQL string", re.compile("''"), lambda text: "'", lambda text: verbatim(text).replace("'", "''"), multiline=True)
+
+_MYSQL = Notation(
+    "MySQL string",
+    re.compile(r"''|\\.", re.DOTALL),
+    decode_mysql,
+    lambda text: verbatim(text).replace("\\", "\\\\").replace("'", "''"),
+    multiline=True,
+)
 
 _SLASHES = [line_comment(r"//[/!]*"), block_comment(r"/\*+!?", "*/", starred=True)]
 _NESTED = [line_comment(r"//[/!]*"), block_comment(r"/\*+!?", "*/", starred=True, nested="/*")]
@@ -33,11 +54,15 @@ _HASH = line_comment(r"#+")
 _CHARACTER = skipped(r"'(?:\\[^\r\n]{1,9}?|[^'\\\r\n])'")
 _STRING = quoted('"', '"', _C_STRING)
 _STRANGE = quoted('"', '"', _OTHER)
+_BACKTICKS = skipped(r"`[^`]*`")
 _MARKUP = block_comment("<!--", "-->")
 
-_C = Syntax("C", [line_comment(r"//[/!]*"), _SLASHES[1], _CHARACTER, quoted(r'\b(?:u8|[uUL])?R"\(', ')"', _RAW), _STRING])
+_C = Syntax(
+    "C", [line_comment(r"//[/!]*"), _SLASHES[1], _CHARACTER, Opener(r'\b(?:u8|[uUL])?R"[^()\\\s"]{0,16}\(', cpp_raw_string), _STRING]
+)
 _RUST = Syntax("Rust", [*_NESTED, _CHARACTER, quoted(r'\bb?r#+"', '"#', _OTHER), _STRANGE])
 _OTHER_QUOTES = [quoted("'", "'", _OTHER), _STRANGE]
+_CSS = Syntax("CSS", [block_comment(r"/\*+", "*/", starred=True), *_OTHER_QUOTES])
 
 SYNTAXES = {
     "python": python.SYNTAX,
@@ -52,12 +77,15 @@ SYNTAXES = {
     "rust": _RUST,
     "slashes": Syntax("", [*_SLASHES, quoted('"""', '"""', _OTHER), _CHARACTER, quoted('[@$]+"', '"', _OTHER), _STRANGE]),
     "nested": Syntax("", [*_NESTED, quoted('"""', '"""', _OTHER), _CHARACTER, _STRANGE]),
-    "css": Syntax("CSS", [block_comment(r"/\*+", "*/", starred=True), *_OTHER_QUOTES]),
+    "css": _CSS,
     "php": Syntax("PHP", [*_SLASHES, line_comment(r"#(?!\[)"), *_OTHER_QUOTES]),
     "hash": Syntax("", [skipped(r"\\."), _HASH, *_OTHER_QUOTES]),
     "hash lines": Syntax("", [line_comment(r"(?<!\S)#+")]),
     "powershell": Syntax("PowerShell", [block_comment("<#", "#>"), _HASH, *_OTHER_QUOTES]),
     "sql": Syntax("SQL", [line_comment("--"), block_comment(r"/\*", "*/", starred=True), quoted("'", "'", _SQL), _STRANGE]),
+    "mysql": Syntax(
+        "MySQL", [line_comment("--"), _HASH, block_comment(r"/\*", "*/", starred=True), _BACKTICKS, quoted("'", "'", _MYSQL), _STRANGE]
+    ),
     "lua": Syntax("Lua", [block_comment(r"--\[\[", "]]"), line_comment("--+"), quoted("'", "'", _OTHER), _STRANGE]),
     "haskell": Syntax(
         "Haskell", [block_comment(r"\{-", "-}", nested="{-"), line_comment(r"--+(?![!#$%&*+./<=>?@\\^|~:])"), _CHARACTER, _STRANGE]
@@ -71,6 +99,7 @@ SYNTAXES = {
     "batch": Syntax("batch", [line_comment(r"(?i:^[ \t]*@?REM\b)"), line_comment(r"^[ \t]*::")]),
     "vim": Syntax("Vim script", [line_comment(r'^[ \t]*"')]),
     "markup": Syntax("", [_MARKUP]),
+    "html": Syntax("", [_MARKUP, *markup.elements(_CSS)]),
 }
 
 _IDENTIFIERS = {
@@ -91,7 +120,8 @@ _IDENTIFIERS = {
     "hash": "ruby rb perl pl r elixir ex exs julia jl nim crystal coffeescript tcl fish awk nix graphql hcl terraform tf puppet",
     "hash lines": "makefile make dockerfile cmake gitconfig properties dotenv gitignore git-rebase conf requirements",
     "powershell": "powershell ps1",
-    "sql": "sql plsql mysql",
+    "sql": "sql plsql",
+    "mysql": "mysql",
     "lua": "lua",
     "haskell": "haskell hs purescript",
     "ml": "ocaml ml fsharp sml coq",
@@ -102,7 +132,8 @@ _IDENTIFIERS = {
     "basic": "vb vba basic visualbasic vbs",
     "batch": "bat batch cmd",
     "vim": "vim",
-    "markup": "html xml xhtml svg xsl vue svelte htm astro handlebars",
+    "markup": "xml xhtml svg xsl",
+    "html": "html vue svelte htm astro handlebars",
 }
 _BY_IDENTIFIER = {identifier: SYNTAXES[name] for name, identifiers in _IDENTIFIERS.items() for identifier in identifiers.split()}
 _EXTENSIONS = {"py": "python", "pyi": "python", "mts": "ts", "cts": "ts", "kts": "kt", "md": "markdown", "markdown": "markdown"}

@@ -10,7 +10,8 @@ from promptopt.frames.tokens import Notation, Opener, Syntax, Token, line_commen
 _ESCAPE = r"\\(?:" + DIGITS + r"|N\{[^}]*\}|[0-7]{1,3}|\r\n|.)"
 _QUOTES = re.compile(r"'''|\"\"\"|'|\"")
 _BRACES = r"\{\{|\}\}|\{|"
-_OPENING = re.compile(r"[{\[(]|[}\])]|'''|\"\"\"|'|\"|#")
+_OPENING = re.compile(r"[{\[(]|[}\])]|:|'''|\"\"\"|'|\"|#")
+_FIELD_IN_SPECIFIER = re.compile("[{}]")
 
 
 def decode(escape: str) -> str:
@@ -42,9 +43,25 @@ def field_end(document: str, start: int) -> int | None:
             depth -= 1
             if depth == 0:
                 return position
+        elif found.group() == ":":
+            if depth == 1:
+                return specifier_end(document, position)
         elif found.group() != "#":
             closing = document.find(found.group(), position)
             position = closing + len(found.group()) if closing >= 0 else position
+    return None
+
+
+def specifier_end(document: str, start: int) -> int | None:
+    """Where the field ends whose format specifier begins at `start`: quotes are characters in it, braces fields of their own."""
+    position = start
+    while found := _FIELD_IN_SPECIFIER.search(document, position):
+        if found.group() == "}":
+            return found.end()
+        inner = field_end(document, found.start())
+        if inner is None:
+            return None
+        position = inner
     return None
 
 

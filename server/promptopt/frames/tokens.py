@@ -48,6 +48,7 @@ class Notation:
 class Token(NamedTuple):
     """A comment or a literal: `document[start:end]`, its text `document[text_start:text_end]`; `form` is None for what is skipped.
 
+    A text in another language has that one's syntax for its form; its tokens are found in its place.
     prefix: what begins each further line of the text and is not part of it (a YAML block scalar).
     """
 
@@ -55,7 +56,7 @@ class Token(NamedTuple):
     text_start: int
     text_end: int
     end: int
-    form: Comment | Notation | None
+    form: "Comment | Notation | Syntax | None"
     prefix: str = ""
 
 
@@ -92,8 +93,17 @@ class Syntax:
             assert match.lastgroup is not None
             token = self.openers[int(match.lastgroup[1:])].close(document, match)
             position = max(token.end if token else match.end(), match.start() + 1)
-            if token and token.form:
+            if token and isinstance(token.form, Syntax):
+                for inner in token.form.find(document[token.text_start : token.text_end]):
+                    yield shifted(inner, token.text_start)
+            elif token and token.form:
                 yield token
+
+
+def shifted(token: Token, offset: int) -> Token:
+    """The token in a text within which its own begins at `offset`."""
+    start, text_start, text_end, end = (place + offset for place in token[:4])
+    return Token(start, text_start, text_end, end, token.form, token.prefix)
 
 
 @lru_cache(maxsize=REMEMBERED)

@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     stdout = None if options.tcp else claim_stdout()  # ahead of all other imports: some may print
     from promptopt.lsp.logs import start_logging
+    from promptopt.lsp.one_client import serve_one_client
     from promptopt.lsp.server import create_server
 
     try:
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         session.server.start_io(stdout=stdout)
         return session.exit_status
     try:
-        session.server.start_tcp(*options.tcp)
+        serve_one_client(session.server, *options.tcp)
     except OSError as error:
         print(f"promptopt-lsp: cannot listen on {options.tcp[0]}:{options.tcp[1]} ({error.strerror}).", file=sys.stderr)
         return 2
