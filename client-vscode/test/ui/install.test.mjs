@@ -42,6 +42,7 @@ test("the server is installed by pip by the button of the offer, works, is updat
   const wheel = readdirSync(home).find((file) => file.endsWith(".whl"));
   await inEditor(home, { machine: { "promptopt.server.package": path.join(home, wheel) } }, async (window, editor) => {
     await window.answer(MISSING, "Install…");
+    await window.dialog.waitFor();
     await window.picture("install");
     await window.confirm("Install the promptopt language server?", "Install");
     await window.status("ready", INSTALL_MS);

@@ -81,17 +81,20 @@ test("a server that ends before it has answered is said once; another start is o
 
 test("a server that never answers gives way to another start", async () => {
   const home = newHome();
+  const silent = path.join(home, "silent");
   const server = put(
     path.join(home, "bin/promptopt-lsp"),
-    `#!/bin/sh\n[ "$1" = --version ] && exec '${SERVER}' "$@"\nexec sleep 3600\n`,
+    `#!/bin/sh\n[ "$1" = --version ] && exec '${SERVER}' "$@"\necho $$ >'${silent}'\nexec sleep 3600\n`,
     0o755,
   );
   await inEditor(home, { machine: { "promptopt.server.path": server } }, async (window, editor) => {
+    const pid = await until("the server", () => (existsSync(silent) && Number(readFileSync(silent, "utf8"))) || undefined);
     await window.status("starting");
     put(server, `#!/bin/sh\nexec '${SERVER}' "$@"\n`);
     await window.command("promptopt: Restart Language Server");
     await window.status("ready");
     assert.equal(editor.servers().length, 1);
+    assert.throws(() => process.kill(pid, 0), { code: "ESRCH" });
     assert.deepEqual(await window.messages(), []);
   });
 });
