@@ -34,6 +34,7 @@ class Network:
     lora: Mapping[str, Any]
     sources: Sequence[Sequence[int]]
     decoding: Decoding
+    drafts: bytes = b""
 
 
 def shipped() -> Network:
@@ -48,6 +49,7 @@ def shipped() -> Network:
         read_json(bundle.adapter / "adapter_config.json"),
         [codec.encode_prompt(prompt, bundle.manifest.read_limit) for prompt in PROMPTS],
         decoding_of(bundle.manifest, codec),
+        bundle.drafts(),
     )
 
 
@@ -64,6 +66,7 @@ def prepare(network: Network, folder: Path, engines: Sequence[str]) -> None:
     merged: Weights = dict(merge_adapter(network.base, network.adapter, network.lora))  # type: ignore[arg-type]
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "sources.json").write_text(json.dumps(network.sources))
+    (folder / "drafts.ids").write_bytes(network.drafts)
     (folder / "decoding.json").write_text(json.dumps(asdict(network.decoding)))
     if "transformers-unmerged" in engines:
         _save(folder / "unmerged", config, network.base)

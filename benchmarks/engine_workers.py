@@ -29,7 +29,7 @@ def ours(kind: str, folder: Path, threads: int) -> Made:
     imported = time.perf_counter()
     path = folder / ("int8.bin" if kind == "int8" else "float32.bin")
     model = ModelFile(path)
-    engine = PortableEngine(model) if kind == "portable" else CompiledEngine(model, threads)
+    engine = PortableEngine(model) if kind == "portable" else CompiledEngine(model, threads, drafts=(folder / "drafts.ids").read_bytes())
     never = threading.Event()
 
     decoding = Decoding(**json.loads((folder / "decoding.json").read_text()))

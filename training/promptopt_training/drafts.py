@@ -11,8 +11,8 @@ from promptopt.codec import PAD
 
 ANY = -1
 "In place of the piece before the last, where that one does not matter."
-LIKELY = 0.6
-"A guess that is right less often costs more than it saves: a piece read in vain takes about half of what a right one spares."
+OFTEN, LIKELY = 2, 0.6
+"What was seen only once may be somebody's own words and is not kept; what is right less often would mostly be read in vain."
 
 
 def write_drafts(folder: Path, targets: Iterable[Sequence[int]]) -> int:
@@ -38,6 +38,6 @@ def drafts(targets: Iterable[Sequence[int]]) -> dict[tuple[int, int], int]:
     likely = {}
     for context, following in counts.items():
         piece, times = following.most_common(1)[0]
-        if times >= LIKELY * following.total():
+        if times >= max(OFTEN, LIKELY * following.total()):
             likely[context] = piece
     return {context: piece for context, piece in likely.items() if context[0] == ANY or likely.get((ANY, context[1])) != piece}
