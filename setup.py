@@ -12,7 +12,7 @@ setup(
         Extension(
             "promptopt.engine._native",
             sources=[f"{FOLDER}/{name}.cpp" for name in ("module", "t5", "pool", "kernels")],
-            depends=[f"{FOLDER}/{name}" for name in ("t5.h", "pool.h", "kernels.h", "kernels.inc", "float.inc", "int8.inc")],
+            depends=[f"{FOLDER}/{name}" for name in ("t5.h", "drafts.h", "pool.h", "kernels.h", "kernels.inc", "float.inc", "int8.inc")],
             extra_compile_args=FLAGS,
             extra_link_args=[] if sys.platform == "win32" else ["-pthread"],
             language="c++",

@@ -11,12 +11,15 @@ _ACTIVATIONS = {"relu": common_spec.Activation.RELU, "gelu_new": common_spec.Act
 Weights = Mapping[str, np.ndarray]
 
 
-def convert(config: Mapping[str, Any], weights: Weights, folder: Path, quantization: str | None) -> None:
-    """Writes the model into the new `folder`; piece number n is called `<n>`, apart from T5's first three."""
-    spec = _specification(config, weights)
+def convert(config: Mapping[str, Any], weights: Weights, folder: Path, quantization: str | None, written: int | None) -> None:
+    """Writes the model into the new `folder`; piece number n is called `<n>`, apart from T5's first three.
+
+    `written`: what it writes consists of so many pieces, the first of the vocabulary; None for all of them.
+    """
+    spec = _specification(config, weights, written)
     pieces = ["<pad>", "</s>", "<unk>", *(f"<{number}>" for number in range(3, len(weights["shared.weight"])))]
     spec.register_source_vocabulary(pieces)
-    spec.register_target_vocabulary(pieces)
+    spec.register_target_vocabulary(pieces[:written])
     spec.config.bos_token, spec.config.eos_token, spec.config.unk_token = pieces[:3]
     spec.config.decoder_start_token = pieces[0]
     spec.validate()
@@ -25,7 +28,7 @@ def convert(config: Mapping[str, Any], weights: Weights, folder: Path, quantizat
     spec.save(str(folder))
 
 
-def _specification(config: Mapping[str, Any], weights: Weights) -> transformer_spec.TransformerSpec:
+def _specification(config: Mapping[str, Any], weights: Weights, written: int | None) -> transformer_spec.TransformerSpec:
     feed_forward = config.get("feed_forward_proj", "relu")
     activation = "gelu_new" if feed_forward == "gated-gelu" else feed_forward.removeprefix("gated-")
     spec = transformer_spec.TransformerSpec.from_config(
@@ -38,17 +41,18 @@ def _specification(config: Mapping[str, Any], weights: Weights) -> transformer_s
         rms_norm=True,
     )
     distance = np.dtype("int32").type(config.get("relative_attention_max_distance", 128))
-    _set_stack(spec.encoder, spec.encoder.embeddings[0], weights, "encoder", distance)
-    _set_stack(spec.decoder, spec.decoder.embeddings, weights, "decoder", distance)
-    spec.decoder.projection.weight = weights.get("lm_head.weight", weights["shared.weight"])
+    _set_stack(spec.encoder, weights, "encoder", distance)
+    spec.encoder.embeddings[0].weight = weights["shared.weight"]
+    _set_stack(spec.decoder, weights, "decoder", distance)
+    spec.decoder.embeddings.weight = weights["shared.weight"][:written]
+    spec.decoder.projection.weight = weights.get("lm_head.weight", weights["shared.weight"])[:written]
     if config.get("tie_word_embeddings", True):
         spec.decoder.scale_outputs = np.dtype("float32").type(config["d_model"] ** -0.5)
     return spec
 
 
-def _set_stack(spec: Any, embeddings: Any, weights: Weights, stack: str, distance: Any) -> None:
+def _set_stack(spec: Any, weights: Weights, stack: str, distance: Any) -> None:
     spec.layer_norm.gamma = weights[f"{stack}.final_layer_norm.weight"]
-    embeddings.weight = weights["shared.weight"]
     spec.scale_embeddings = False
     bias = weights[f"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"]
     for number, layer in enumerate(spec.layer):

@@ -1,4 +1,4 @@
-"""What engine.py compares engines on: random weights in the shapes of the shipped model and of flan-t5-base, with an adapter."""
+"""Random weights for engine.py, in the shape of flan-t5-base and in a tiny one, with an adapter; bytes that a piece reads of weights."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -77,17 +77,21 @@ def make_adapter(weights: Weights) -> Weights:
 
 
 def sources(count: int, vocabulary: int) -> list[list[int]]:
-    """The same prompts for every engine."""
+    """Prompts of nothing but chance, each as long as the others."""
     draw = np.random.default_rng(2)
     return [[*map(int, draw.integers(3, vocabulary, WORDS - 1)), 1] for _ in range(count)]
 
 
-def weight_bytes(shape: str, engine: str) -> float:
-    """Bytes of weights that the decoder and its head read for one piece; keys and values of the prompt, and scales, are left out."""
+def weight_bytes(shape: str, engine: str, written: int = 0) -> float:
+    """Bytes of weights that the decoder and its head read for one piece; keys and values of the prompt, and scales, are left out.
+
+    `written`: pieces in the head of ours, and of those that end so; 0 for all.
+    """
     numbers = SHAPES[shape]
     d, inner, ff = numbers["d_model"], numbers["num_heads"] * numbers["d_kv"], numbers["d_ff"]
     touched, kept = 3 * d * inner + d * inner, 2 * d * inner + 3 * d * ff  # an adapter touches q and v: the matrices qkv and q
-    head = d * numbers["vocab_size"]
+    short = written and engine.startswith("ours") or engine.endswith("_written")
+    head = d * (written if short else numbers["vocab_size"])
     layers = numbers["num_decoder_layers"]
     if engine == "ours-float16":
         return layers * (4 * touched + 2 * kept) + 2 * head

@@ -1,6 +1,8 @@
 """One engine in a process of its own, for engine.py: loads a model, then runs it each time a line comes in.
 
-python benchmarks/engine_workers.py ENGINE FOLDER THREADS     (lines: "COUNT_OF_SOURCES TOKENS"; an empty line ends it)
+python benchmarks/engine_workers.py ENGINE FOLDER THREADS     (lines: "FIRST COUNT TOKENS"; an empty line ends it)
+
+From the sources of the folder, beginning anew behind the last, COUNT ones are written together, until the end or for TOKENS pieces.
 """
 
 import json
@@ -9,12 +11,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from engine_weights import sources
-
+END = 1
 Ids = list[list[int]]
-Run = Callable[[int, int], Ids]
+Run = Callable[[Ids, int], Ids]
 Made = tuple[float, Run, Path]
 
 
@@ -27,11 +29,13 @@ def ours(kind: str, folder: Path, threads: int) -> Made:
     imported = time.perf_counter()
     path = folder / ("int8.bin" if kind == "int8" else "float32.bin")
     model = ModelFile(path)
-    engine = PortableEngine(model) if kind == "portable" else CompiledEngine(model, threads)
+    engine = PortableEngine(model) if kind == "portable" else CompiledEngine(model, threads, drafts=(folder / "drafts.ids").read_bytes())
     never = threading.Event()
 
-    def run(count: int, tokens: int) -> Ids:
-        written = engine.batch(sources(count, model.shape.vocabulary), Decoding(tokens), never)
+    decoding = Decoding(**json.loads((folder / "decoding.json").read_text()))
+
+    def run(sources: Ids, tokens: int) -> Ids:
+        written = engine.batch(sources, replace(decoding, limit=tokens), never)
         return [[token.id for token in row] for row in written]
 
     return imported, run, path
@@ -42,14 +46,14 @@ def ctranslate2(kind: str, folder: Path, threads: int) -> Made:
 
     imported = time.perf_counter()
     path = folder / f"ctranslate2-{'float32' if kind == 'bfloat16' else kind}"
-    translator = ctranslate2.Translator(str(path), compute_type=kind, inter_threads=1, intra_threads=threads)
+    translator = ctranslate2.Translator(str(path), compute_type=kind.removesuffix("_written"), inter_threads=1, intra_threads=threads)
     vocabulary = json.loads((folder / "config.json").read_text())["vocab_size"]
     names = ["<pad>", "</s>", "<unk>", *(f"<{number}>" for number in range(3, vocabulary))]
     ids = {name: number for number, name in enumerate(names)}
 
-    def run(count: int, tokens: int) -> Ids:
-        pieces = [[names[index] for index in source] for source in sources(count, vocabulary)]
-        written = translator.translate_batch(pieces, beam_size=1, max_decoding_length=tokens, min_decoding_length=tokens)
+    def run(sources: Ids, tokens: int) -> Ids:
+        pieces = [[names[index] for index in source] for source in sources]
+        written = translator.translate_batch(pieces, beam_size=1, max_decoding_length=tokens, return_end_token=True)
         return [[ids[name] for name in row.hypotheses[0]] for row in written]
 
     return imported, run, path
@@ -69,16 +73,14 @@ def transformers(kind: str, folder: Path, threads: int) -> Made:
     path = folder / ("unmerged" if kind == "unmerged" else "merged")
     dtype = torch.bfloat16 if kind == "bfloat16" else torch.float32
     model = transformers.T5ForConditionalGeneration.from_pretrained(path, dtype=dtype).eval()
-    vocabulary = model.config.vocab_size
     if kind == "unmerged":
         model = peft.PeftModel.from_pretrained(model, str(path / "adapter")).eval()
     if kind == "int8":
         model = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
 
-    def run(count: int, tokens: int) -> Ids:
-        asked = torch.tensor(sources(count, vocabulary))
+    def run(sources: Ids, tokens: int) -> Ids:
         with torch.inference_mode():
-            written = model.generate(input_ids=asked, max_new_tokens=tokens, min_new_tokens=tokens, do_sample=False, num_beams=1)
+            written = model.generate(input_ids=torch.tensor(sources), max_new_tokens=tokens, do_sample=False, num_beams=1)
         ids: Ids = written[:, 1:].tolist()
         return ids
 
@@ -92,7 +94,7 @@ def onnxruntime(kind: str, folder: Path, threads: int) -> Made:
     config = json.loads((folder / "config.json").read_text())
     path = folder / f"onnxruntime-{kind}"
     writer = Writer(path, config, threads)
-    return imported, lambda count, tokens: writer.write(sources(count, config["vocab_size"]), tokens).tolist(), path
+    return imported, lambda sources, tokens: writer.write(sources, tokens, END).tolist(), path
 
 
 ENGINES: Mapping[str, Callable[[str, Path, int], Made]] = {
@@ -123,16 +125,17 @@ def main() -> None:
     maker, kind = name.split("-")
     imported, run, path = ENGINES[maker](kind, folder, threads)
     loaded = time.perf_counter()
+    sources = json.loads((folder / "sources.json").read_text())
     print(json.dumps({"import_s": imported - started, "load_s": loaded - imported, "disk_mb": size(path) / 1e6}), flush=True)
     for line in sys.stdin:
         if not line.strip():
             break
-        count, tokens = map(int, line.split())
+        first, count, tokens = map(int, line.split())
+        chosen = [sources[number % len(sources)] for number in range(first, first + count)]
         started, worked = time.perf_counter(), time.process_time()
-        written = run(count, tokens)
+        written = run(chosen, tokens)
         seconds, processor = time.perf_counter() - started, time.process_time() - worked
-        assert [len(row) for row in written] == [tokens] * count
-        print(json.dumps({"seconds": seconds, "processor": processor, "first_row": written[0]}), flush=True)
+        print(json.dumps({"seconds": seconds, "processor": processor, "written": written}), flush=True)
     print(json.dumps({"peak_mb": memory("VmHWM"), "resident_mb": memory("VmRSS")}), flush=True)
 
 

@@ -48,7 +48,7 @@ def main() -> None:
             folder = Path(temporary) / kind
             folder.mkdir()
             compile_bundle(bundle, folder, "float32" if kind == "float32" else "int8")
-            engines[kind] = CompiledEngine(ModelFile(folder / MODEL_FILE), 1)
+            engines[kind] = CompiledEngine(ModelFile(folder / MODEL_FILE), 1, drafts=bundle.drafts())
         reference = ReferenceEngine(bundle, 1)
         for start in range(0, len(sources), TOGETHER):
             some = sources[start : start + TOGETHER]

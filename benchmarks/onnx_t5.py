@@ -68,14 +68,17 @@ class Graph:
         onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9), path)
 
 
-def export(config: Mapping[str, Any], weights: Weights, folder: Path) -> None:
-    """Writes encoder.onnx, decoder.onnx and the tables of relative positions into the new `folder`, float32."""
+def export(config: Mapping[str, Any], weights: Weights, folder: Path, written: int | None) -> None:
+    """Writes encoder.onnx, decoder.onnx and the tables of relative positions into the new `folder`, float32.
+
+    `written`: only the first so many pieces are ever chosen; None for all of them.
+    """
     folder.mkdir()
     for stack in ("encoder", "decoder"):
         buckets = weights[f"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"]
         np.save(folder / f"{stack}.npy", relative_bias(buckets, config["relative_attention_max_distance"], stack == "encoder"))
     _encoder(config, weights, folder / "encoder.onnx")
-    _decoder(config, weights, folder / "decoder.onnx")
+    _decoder(config, weights, folder / "decoder.onnx", written)
 
 
 def quantize(source: Path, folder: Path, bits: int) -> None:
@@ -116,7 +119,7 @@ def _encoder(config: Mapping[str, Any], weights: Weights, path: Path) -> None:
     graph.save(path, {"ids": ["batch", "read"], "bias": [1, config["num_heads"], "read", "read"]}, names)
 
 
-def _decoder(config: Mapping[str, Any], weights: Weights, path: Path) -> None:
+def _decoder(config: Mapping[str, Any], weights: Weights, path: Path, written: int | None) -> None:
     """ids, bias, keys and values of what was written and read → the likeliest next piece, and the keys and values with this one."""
     graph = Graph(config, weights)
     heads, channels = config["num_heads"], config["d_kv"]
@@ -139,6 +142,6 @@ def _decoder(config: Mapping[str, Any], weights: Weights, path: Path) -> None:
         x = graph.add("Add", x, graph.attended(query, f"cross.{layer}.k", f"cross.{layer}.v", "", f"{block}.1.EncDecAttention"))
         x = graph.add("Add", x, graph.fed_forward(graph.norm(x, f"{block}.2.layer_norm"), f"{block}.2.DenseReluDense"))
     x = graph.norm(x, "decoder.final_layer_norm")
-    head = graph.constant("head", weights["shared.weight"].T * np.float32(config["d_model"] ** -0.5))
+    head = graph.constant("head", weights["shared.weight"][:written].T * np.float32(config["d_model"] ** -0.5))
     graph.add("ArgMax", graph.add("MatMul", x, head), output="next", axis=-1, keepdims=0)
     graph.save(path, inputs, names)

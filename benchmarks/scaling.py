@@ -41,7 +41,7 @@ def run_one(kind: str, size: int) -> Mapping[str, float]:
     settings = Settings()
     bundle = locate(settings.adapter, access_for(settings)).bundle()
     model = compiled_model(bundle)
-    engine, codec, never = CompiledEngine(model, 1), bundle.codec(), threading.Event()
+    engine, codec, never = CompiledEngine(model, 1, drafts=bundle.drafts()), bundle.codec(), threading.Event()
     idle = memory()
     decoding = decoding_of(bundle.manifest, codec)
     started = time.process_time()

@@ -116,10 +116,15 @@ def greedy(model: peft.PeftModel, source: list[int], limit: int) -> list[tuple[i
 
 
 def compiled(
-    bundle: Bundle, folder: Path, quantization: Literal["int8", "float32"] = "float32", threads: int = 1, kernels: str = ""
+    bundle: Bundle,
+    folder: Path,
+    quantization: Literal["int8", "float32"] = "float32",
+    threads: int = 1,
+    kernels: str = "",
+    drafts: bytes = b"",
 ) -> CompiledEngine:
     """The bundle on the native engine; compiled in this process."""
-    return CompiledEngine(model_file(bundle, folder, quantization), threads, kernels)
+    return CompiledEngine(model_file(bundle, folder, quantization), threads, kernels, drafts)
 
 
 def portable(bundle: Bundle, folder: Path, quantization: Literal["int8", "float32"] = "float32") -> PortableEngine:

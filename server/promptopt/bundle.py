@@ -17,6 +17,7 @@ PLAIN_LIMIT, PLAIN_TEMPERATURE = 512, 0.7
 MOST_PIECES, HOTTEST, LARGEST_FIGURE = 65_536, 100, 2**53
 MANIFEST = "promptopt.json"
 PEFT_FILES = ("adapter_config.json", "adapter_model.safetensors")
+DRAFTS, DRAFT_BYTES, MOST_DRAFTS = "drafts.ids", 12, 1_000_000
 VOCABULARY = "spiece.model"
 WEIGHTS = "model.safetensors"
 BASE_FILES = ("config.json", WEIGHTS, VOCABULARY)
@@ -128,6 +129,21 @@ class Bundle:
         if self.manifest.codec is None:
             return PlainCodec(vocabulary)
         return Codec(vocabulary, self.manifest.codec, [vocabulary.id(piece) for piece in self.manifest.prefix])
+
+    def drafts(self) -> bytes:
+        """Which piece mostly follows which in what the adapter writes, empty where that is not known.
+
+        Triples of 32-bit numbers, little end first: after the first two pieces comes the third one; a first of -1 is any piece. An engine that
+        guesses by them writes the same. Raises BundleError for a file that holds no triples.
+        """
+        path = self.adapter / DRAFTS
+        try:
+            content = path.read_bytes() if path.is_file() else b""
+        except OSError as error:
+            raise BundleError(f"{path} cannot be read ({error.strerror}).", "Make it readable, or fetch it again.") from error
+        if len(content) % DRAFT_BYTES or len(content) > MOST_DRAFTS * DRAFT_BYTES:
+            raise BundleError(f"{path} is malformed.", "Fetch the adapter again, or delete this file: it only makes rewrites faster.")
+        return content
 
 
 def plain_manifest(folder: Path) -> Manifest:

@@ -209,7 +209,7 @@ def test_pieces_that_are_none_are_refused_and_the_rewrite_goes_on(
     tied: Bundle, engine: CompiledEngine, only: dict[int, list[int]], message: str
 ) -> None:
     source = sources()[0]
-    session = engine._network.start([source], [[]], LIMIT, 0.0, 1, 0, END, 0)
+    session = engine._network.start([source], [[]], [], LIMIT, 0.0, 1, 0, END, 0)
     with pytest.raises(ValueError, match=message):
         session.step(only)
     with pytest.raises(ValueError, match="withheld that is never chosen anyway"):
@@ -220,7 +220,7 @@ def test_pieces_that_are_none_are_refused_and_the_rewrite_goes_on(
 
 def test_a_piece_that_is_withheld_later_is_not_written_again(tied: Bundle, engine: CompiledEngine) -> None:
     source = sources()[0]
-    session = engine._network.start([source], [[]], LIMIT, 0.0, 1, 0, END, 0)
+    session = engine._network.start([source], [[]], [], LIMIT, 0.0, 1, 0, END, 0)
     [(_, first, _)] = session.step({})
     session.withhold(0, first)
     assert first not in [index for step in iter(lambda: session.step({}), []) for _, index, _ in step]

@@ -15,7 +15,8 @@ from promptopt.files import sha256, whole_folder
 from promptopt_training.bases import Base, find_base
 from promptopt_training.batches import batches_by_size
 from promptopt_training.card import write_adapter_card
-from promptopt_training.corpus import encode_pairs
+from promptopt_training.corpus import Examples, encode_pairs
+from promptopt_training.drafts import write_drafts
 from promptopt_training.options import LoraOptions
 from promptopt_training.processes import is_first
 from promptopt_training.records import Pair, read_pairs
@@ -59,7 +60,7 @@ def train_lora(options: LoraOptions, log: Callable[[str], None] = print) -> Path
         training_arguments(options),
         callbacks=[SaveEvery(options.save_steps), EarlyStoppingCallback(options.patience)],
     )
-    return save_adapter(model, trainer, options, pairs, base, written_pieces(base.folder, encoded.target.tolist()))
+    return save_adapter(model, trainer, options, pairs, base, encoded)
 
 
 def split(pairs: list[Pair], share: float, seed: int) -> tuple[list[Pair], list[Pair]]:
@@ -128,8 +129,8 @@ def training_arguments(options: LoraOptions) -> TrainingArguments:
     )
 
 
-def save_adapter(model: PeftModel, trainer: Trainer, options: LoraOptions, pairs: list[Pair], base: Base, written: int) -> Path:
-    """Writes the bundle, which appears as a whole, in the first process, and returns its folder; `written` as in the manifest."""
+def save_adapter(model: PeftModel, trainer: Trainer, options: LoraOptions, pairs: list[Pair], base: Base, encoded: Examples) -> Path:
+    """Writes the bundle, which appears as a whole, in the first process, and returns its folder; `encoded` are the pairs in pieces."""
     target = options.output_dir / "final_adapter"
     if not is_first():
         return target
@@ -152,10 +153,11 @@ def save_adapter(model: PeftModel, trainer: Trainer, options: LoraOptions, pairs
         data_sha256=sha256(options.data_path),
         metrics=metrics,
         extra_ids=base.kind.extra_ids,
-        written=written,
+        written=written_pieces(base.folder, encoded.target.tolist()),
     )
     with whole_folder(target) as folder:
         model.save_pretrained(str(folder), save_embedding_layers=False)  # else peft asks the Hub about the base
         manifest.write(folder)
+        write_drafts(folder, (encoded[number]["labels"] for number in range(len(encoded))))
         write_adapter_card(folder, manifest, base.name, options.rank, options.lora_alpha, options.target_modules, len(pairs))
     return target

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from promptopt.bundle import MANIFEST, PEFT_FILES, Manifest, builtin_bases, read_json
+from promptopt.bundle import DRAFTS, MANIFEST, PEFT_FILES, Manifest, builtin_bases, read_json
 from promptopt.errors import BundleError, InvalidInput
 from promptopt_training.hub import send
 from promptopt_training.options import PublishOptions
@@ -60,7 +60,8 @@ def sendable(folder: Path) -> dict[str, Path]:
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise BundleError(f"{folder} lacks {', '.join(missing)}.", "Make an adapter with: promptopt-train lora")
-    return {name: folder / name for name in names}
+    optional = [DRAFTS] if (folder / DRAFTS).is_file() else []
+    return {name: folder / name for name in (*names, *optional)}
 
 
 def _is_unsafe(path: Path) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from promptopt.bundle import BASE_FILES, MANIFEST, PEFT_FILES
+from promptopt.bundle import BASE_FILES, DRAFTS, MANIFEST, PEFT_FILES
 
 MAIN = "main"
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
@@ -45,7 +45,7 @@ class Kind:
         return not is_pickle(file) and any(fnmatchcase(file, pattern) for pattern in (*self.required, *self.optional))
 
 
-ADAPTER = Kind("adapter", PEFT_FILES, (MANIFEST, "README.md"))
+ADAPTER = Kind("adapter", PEFT_FILES, (MANIFEST, DRAFTS, "README.md"))
 BASE = Kind("base", BASE_FILES, ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json"))
 
 

@@ -10,6 +10,7 @@ class Network:
         tensors: Mapping[str, tuple[str, int, int, int]],
         threads: int,
         kernels: str,
+        drafts: bytes,
         /,
     ) -> Network: ...
     @property
@@ -18,6 +19,7 @@ class Network:
         self,
         sources: list[list[int]],
         withheld: list[list[int]],
+        ruled: list[int],
         limit: int,
         temperature: float,
         top_k: int,

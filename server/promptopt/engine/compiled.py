@@ -17,8 +17,10 @@ _SMALL = 60_000_000
 class CompiledEngine:
     """Runs a compiled model. Several calls at a time take turns, piece by piece."""
 
-    def __init__(self, model: ModelFile, threads: int = 0, kernels: str = "") -> None:
+    def __init__(self, model: ModelFile, threads: int = 0, kernels: str = "", drafts: bytes = b"") -> None:
         """`threads` 0 takes up to two for a small network and up to four for a large one; `kernels` "" the best ones.
+
+        `drafts`, as `Bundle.drafts` returns them, make it faster and change nothing that is written.
 
         What is too little to be worth waking a thread is done by one: in a small network most of it, unless it is many positions at once.
 
@@ -32,7 +34,7 @@ class CompiledEngine:
         )
         tensors = {name: astuple(tensor) for name, tensor in model.tensors.items()}
         try:
-            self._network = _native.Network(model.memory, numbers, tensors, self._threads, kernels)
+            self._network = _native.Network(model.memory, numbers, tensors, self._threads, kernels, drafts)
         except ValueError as error:
             raise damaged(model.path, str(error)) from error
         self._quantization = model.quantization
@@ -59,9 +61,12 @@ class CompiledEngine:
             return
         options = (decoding.limit, decoding.temperature, decoding.top_k, decoding.seed, END, decoding.written)
         rules = [Rules(decoding, source) for source in sources]
-        session = self._network.start([list(source) for source in sources], [rule.withheld for rule in rules], *options)
+        ruled = [*decoding.copied, *decoding.once]
+        session = self._network.start([list(source) for source in sources], [rule.withheld for rule in rules], ruled, *options)
         while not stop.is_set() and (step := session.step({row: rule.only for row, rule in enumerate(rules) if rule.only})):
             for row, index, log_prob in step:
+                if stop.is_set():
+                    return
                 if rules[row].took(index):
                     session.withhold(row, index)
                 yield row, Token(index, log_prob)

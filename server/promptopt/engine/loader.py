@@ -57,7 +57,7 @@ def load_model(settings: Settings) -> Model:
 def _engine(settings: Settings, bundle: Bundle) -> Engine:
     if settings.engine == "reference" or (settings.engine == "auto" and not _can_be_merged(bundle)):
         return _reference_engine(settings, bundle)
-    return open_engine(compiled_model(bundle), settings.threads)
+    return open_engine(compiled_model(bundle), settings.threads, bundle.drafts())
 
 
 def _can_be_merged(bundle: Bundle) -> bool:
@@ -67,7 +67,7 @@ def _can_be_merged(bundle: Bundle) -> bool:
     return is_plain_lora(read_json(configuration)) and are_updates(load_weights(weights))
 
 
-def open_engine(model: "ModelFile", threads: int = 0) -> Engine:
+def open_engine(model: "ModelFile", threads: int = 0, drafts: bytes = b"") -> Engine:
     """The native engine, or the portable one where the package was installed without a compiler. Raises BundleError."""
     if importlib.util.find_spec("promptopt.engine._native") is None:
         from promptopt.engine.portable import PortableEngine
@@ -75,7 +75,7 @@ def open_engine(model: "ModelFile", threads: int = 0) -> Engine:
         return PortableEngine(model)
     from promptopt.engine.compiled import CompiledEngine
 
-    return CompiledEngine(model, threads)
+    return CompiledEngine(model, threads, drafts=drafts)
 
 
 def _reference_engine(settings: Settings, bundle: Bundle) -> Engine:

@@ -17,6 +17,16 @@
 #define INLINE TARGET inline __attribute__((always_inline))
 #endif
 
+#if defined(__GNUC__)
+#define UNROLL _Pragma("GCC unroll 16")
+// Numbers that are rounded here: compilers fuse a product with the sum behind it in one block and not in the next, and a row should have the same
+// result in each.
+#define SETTLE(array) asm volatile("" : "+m"(array))
+#else
+#define UNROLL
+#define SETTLE(array)
+#endif
+
 #define STRING_OF(x) #x
 #define STRING(x) STRING_OF(x)
 

@@ -130,14 +130,23 @@ class Unlocked {
   PyThreadState* state_;
 };
 
+Drafts drafts_of(const char* bytes, Py_ssize_t size) {
+  static_assert(sizeof(Draft) == 12, "a draft is three numbers, as in its file");
+  std::vector<Draft> drafts(static_cast<std::size_t>(size) / sizeof(Draft));
+  if (!drafts.empty()) std::memcpy(drafts.data(), bytes, drafts.size() * sizeof(Draft));
+  return Drafts(std::move(drafts));
+}
+
 PyObject* network_new(PyTypeObject* type, PyObject* arguments, PyObject*) {
   PyObject *buffer = nullptr, *table = nullptr;
+  const char* drafts = nullptr;
+  Py_ssize_t size_of_drafts = 0;
   Shape shape{};
   int activation = 0, gated = 0, threads = 0;
   const char* name = nullptr;
-  if (!PyArg_ParseTuple(arguments, "O(iiiiiiiiipfi)O!is", &buffer, &shape.d_model, &shape.d_kv, &shape.heads, &shape.d_ff, &shape.encoder_layers,
+  if (!PyArg_ParseTuple(arguments, "O(iiiiiiiiipfi)O!isy#", &buffer, &shape.d_model, &shape.d_kv, &shape.heads, &shape.d_ff, &shape.encoder_layers,
                         &shape.decoder_layers, &shape.vocabulary, &shape.distance, &activation, &gated, &shape.epsilon, &shape.start, &PyDict_Type,
-                        &table, &threads, &name))
+                        &table, &threads, &name, &drafts, &size_of_drafts))
     return nullptr;
   shape.activation = static_cast<Activation>(activation);
   shape.gated = gated != 0;
@@ -150,7 +159,7 @@ PyObject* network_new(PyTypeObject* type, PyObject* arguments, PyObject*) {
     const Kernels* kernels = find_kernels(name);
     if (kernels == nullptr) throw std::invalid_argument(std::string("this processor does not run the kernels ") + name);
     auto mapping = std::make_shared<Mapping>(buffer);
-    auto network = std::make_shared<Network>(shape, FileTensors(mapping->view, table), threads, *kernels);
+    auto network = std::make_shared<Network>(shape, FileTensors(mapping->view, table), threads, *kernels, drafts_of(drafts, size_of_drafts));
     const auto allocate = reinterpret_cast<allocfunc>(PyType_GetSlot(type, Py_tp_alloc));
     auto* self = reinterpret_cast<NetworkObject*>(allocate(type, 0));
     if (self == nullptr) return nullptr;
@@ -191,19 +200,20 @@ std::vector<std::vector<int>> ids(PyObject* sources) {
 }
 
 PyObject* network_start(PyObject* object, PyObject* arguments) {
-  PyObject *sources = nullptr, *withheld = nullptr;
+  PyObject *sources = nullptr, *withheld = nullptr, *ruled = nullptr;
   Decoding decoding{};
   unsigned long long seed = 0;
-  if (!PyArg_ParseTuple(arguments, "O!O!idiKii", &PyList_Type, &sources, &PyList_Type, &withheld, &decoding.limit, &decoding.temperature,
+  if (!PyArg_ParseTuple(arguments, "O!O!O!idiKii", &PyList_Type, &sources, &PyList_Type, &withheld, &PyList_Type, &ruled, &decoding.limit, &decoding.temperature,
                         &decoding.top_k, &seed, &decoding.end, &decoding.written))
     return nullptr;
   decoding.seed = seed;
   return guarded([&]() -> PyObject* {
     const std::vector<std::vector<int>> asked = ids(sources), never = ids(withheld);
+    const std::vector<int> changing = ids_of(ruled);
     std::unique_ptr<Session> session;
     {
       const Unlocked unlocked;
-      session = std::make_unique<Session>(reinterpret_cast<NetworkObject*>(object)->network, asked, never, decoding);
+      session = std::make_unique<Session>(reinterpret_cast<NetworkObject*>(object)->network, asked, never, changing, decoding);
     }
     const auto allocate = reinterpret_cast<allocfunc>(PyType_GetSlot(session_type, Py_tp_alloc));
     auto* self = reinterpret_cast<SessionObject*>(allocate(session_type, 0));

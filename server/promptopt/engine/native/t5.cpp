@@ -47,13 +47,20 @@ void KeysValues::append(const float* key, const float* value) {
   ++count_;
 }
 
-Head KeysValues::head(int number, int channels) const {
-  const std::size_t inner = static_cast<std::size_t>(inner_), first = static_cast<std::size_t>(number) * channels;
-  return {keys_.data() + first * kPanel, inner * kPanel, values_.data() + first, inner, count_, channels};
+void KeysValues::shrink(int count) {
+  const std::size_t inner = static_cast<std::size_t>(inner_), blocks = static_cast<std::size_t>((count + kPanel - 1) / kPanel);
+  count_ = count;
+  keys_.resize(blocks * inner * kPanel);
+  values_.resize(static_cast<std::size_t>(count) * inner);
 }
 
-Network::Network(const Shape& shape, const Tensors& tensors, int threads, const Kernels& kernels)
-    : shape_(shape), kernels_(kernels), pool_(threads), scores_(static_cast<std::size_t>(pool_.threads())) {
+Head KeysValues::head(int number, int channels, int count) const {
+  const std::size_t inner = static_cast<std::size_t>(inner_), first = static_cast<std::size_t>(number) * channels;
+  return {keys_.data() + first * kPanel, inner * kPanel, values_.data() + first, inner, count, channels};
+}
+
+Network::Network(const Shape& shape, const Tensors& tensors, int threads, const Kernels& kernels, Drafts drafts)
+    : shape_(shape), kernels_(kernels), drafts_(std::move(drafts)), pool_(threads), scores_(static_cast<std::size_t>(pool_.threads())) {
   embedding_ = tensors.matrix("embedding", shape.vocabulary, shape.d_model);
   head_ = tensors.has("head") ? tensors.matrix("head", shape.vocabulary, shape.d_model) : embedding_;
   encoder_bias_ = tensors.table("encoder.bias", shape.heads, 2 * shape.distance + 1);
@@ -140,7 +147,7 @@ std::vector<float> Network::encode(const std::vector<int>& pieces) {
         const int number = job / count, query = job % count;
         const Bias bias{encoder_bias_ + number * (2 * shape_.distance + 1), shape_.distance, 2 * shape_.distance + 1, query};
         const std::size_t at = static_cast<std::size_t>(query), first = static_cast<std::size_t>(number) * static_cast<std::size_t>(channels);
-        kernels_.attend(projected_.data() + at * stride + first, memory.head(number, channels), bias, scores, attended + at * wide + first);
+        kernels_.attend(projected_.data() + at * stride + first, memory.head(number, channels, count), bias, scores, attended + at * wide + first);
       }
     });
     project(layer.self_o, nullptr, attended, wide, count, true, x);
@@ -178,13 +185,14 @@ void Network::decode(const std::vector<Row>& rows, int written, std::vector<floa
   // Attention of every row and head; queries are the first columns of what was projected.
   const auto attend = [&](std::size_t layer, std::size_t stride, bool self) {
     int longest = 0;
-    for (const Row& row : rows) longest = std::max(longest, (self ? *row.self : *row.cross)[layer].head(0, channels).count);
+    for (const Row& row : rows) longest = std::max(longest, (self ? *row.self : *row.cross)[layer].count());
     make_room_for_scores(static_cast<std::size_t>(longest));
     share(2 * rows.size() * static_cast<std::size_t>(longest) * wide, count * shape_.heads, [&](int begin, int end, int thread) {
       for (int job = begin; job < end; ++job) {
         const std::size_t r = static_cast<std::size_t>(job / shape_.heads);
         const int number = job % shape_.heads;
-        const Head head = (self ? (*rows[r].self)[layer] : (*rows[r].cross)[layer]).head(number, channels);
+        const KeysValues& memory = (self ? *rows[r].self : *rows[r].cross)[layer];
+        const Head head = memory.head(number, channels, self ? rows[r].position + 1 : memory.count());  // rows behind it are not seen
         Bias bias;
         if (self) bias = {decoder_bias_ + number * (shape_.distance + 1), shape_.distance, shape_.distance + 1, rows[r].position};
         float* scores = scores_[static_cast<std::size_t>(thread)].data();
@@ -224,6 +232,8 @@ void keep(const std::vector<int>& pieces, float* logits, int count) {
   for (std::size_t n = 0; n < pieces.size(); ++n) logits[pieces[n]] = kept[n];
 }
 
+constexpr int kTogether = 6;  // the most vectors that a step of few rows reads; with more of them arithmetic takes longer than the weights do
+
 // The first piece with this logit; 0 where there is none, because they are no numbers.
 int first(const float* logits, int count, float top) {
   const float* found = std::find(logits, logits + count, top);
@@ -233,7 +243,7 @@ int first(const float* logits, int count, float top) {
 }  // namespace
 
 Session::Session(std::shared_ptr<Network> network, const std::vector<std::vector<int>>& sources, const std::vector<std::vector<int>>& withheld,
-                 const Decoding& decoding)
+                 const std::vector<int>& ruled, const Decoding& decoding)
     : network_(std::move(network)), decoding_(decoding) {
   const Shape& shape = network_->shape();
   decoding_.written = decoding.written > 0 ? std::min(decoding.written, shape.vocabulary) : shape.vocabulary;
@@ -243,10 +253,15 @@ Session::Session(std::shared_ptr<Network> network, const std::vector<std::vector
     if (source.empty()) throw std::invalid_argument("a source is empty");
     check(source, shape.vocabulary, "a source holds an id that the vocabulary has not");
   }
+  check(ruled, shape.vocabulary, "an id is ruled that the vocabulary has not");
+  ruled_.assign(static_cast<std::size_t>(decoding_.written), false);
+  for (const int piece : ruled)
+    if (piece < decoding_.written) ruled_[static_cast<std::size_t>(piece)] = true;
+  if (decoding.end >= 0 && decoding.end < decoding_.written) ruled_[static_cast<std::size_t>(decoding.end)] = true;
   if (decoding.limit < 1) return;
   const std::lock_guard<std::mutex> lock(network_->turn());
   for (std::size_t n = 0; n < sources.size(); ++n) {
-    Row row{static_cast<int>(n), shape.start, 0, decoding.seed, withheld[n], {}, {}};
+    Row row{static_cast<int>(n), shape.start, shape.start, 0, decoding.seed, withheld[n], {}, {}, {}};
     row.self.assign(static_cast<std::size_t>(shape.decoder_layers), KeysValues(shape.inner()));
     row.cross = network_->cross(network_->encode(sources[n]), static_cast<int>(sources[n].size()));
     rows_.push_back(std::move(row));
@@ -264,34 +279,73 @@ void Session::withhold(int row, int piece) {
     if (each.number == row) each.withheld.push_back(piece);
 }
 
+void Session::guess(Row& row, int most) const {
+  row.guesses.clear();
+  for (int before = row.before, last = row.piece; static_cast<int>(row.guesses.size()) < most;) {
+    const int next = network_->drafts().next(before, last);
+    if (next < 0 || next >= decoding_.written || ruled_[static_cast<std::size_t>(next)]) return;
+    row.guesses.push_back(next);
+    before = last;
+    last = next;
+  }
+}
+
 std::vector<Step> Session::step(const std::map<int, std::vector<int>>& only) {
-  std::vector<Step> steps(rows_.size());
   for (const auto& [row, pieces] : only) check(pieces, decoding_.written, "an id is asked for that may not be chosen");
-  if (rows_.empty()) return steps;
+  if (rows_.empty()) return {};
+  const int most = kTogether / static_cast<int>(rows_.size()) - 1;
   std::vector<Network::Row> asked;
-  for (Row& row : rows_) asked.push_back({row.piece, row.written, &row.self, &row.cross});
+  for (Row& row : rows_) {
+    const bool free = only.count(row.number) == 0;
+    guess(row, free ? std::min(most, decoding_.limit - row.written - 1) : 0);
+    asked.push_back({row.piece, row.written, &row.self, &row.cross});
+    for (std::size_t n = 0; n < row.guesses.size(); ++n)
+      asked.push_back({row.guesses[n], row.written + 1 + static_cast<int>(n), &row.self, &row.cross});
+  }
   const std::lock_guard<std::mutex> lock(network_->turn());
   const int count = decoding_.written;
   const std::size_t stride = Network::logits_stride(count);
   network_->decode(asked, count, logits_);
   const Kernels& kernels = network_->kernels();
-  for (std::size_t r = 0; r < rows_.size(); ++r) {
-    float* logits = logits_.data() + r * stride;
-    if (const auto found = only.find(rows_[r].number); found != only.end()) {
-      keep(found->second, logits, count);
-    } else {
-      for (const int piece : rows_[r].withheld) logits[piece] = kNever;
+  std::vector<int> chosen(asked.size());
+  std::size_t v = 0;
+  for (Row& row : rows_) {
+    const auto found = only.find(row.number);
+    bool right = true;  // so far its guesses are what was chosen, so a draw is due
+    for (std::size_t n = 0; n <= row.guesses.size(); ++n, ++v) {
+      float* logits = logits_.data() + v * stride;
+      if (found != only.end()) {
+        keep(found->second, logits, count);
+      } else {
+        for (const int piece : row.withheld) logits[piece] = kNever;
+      }
+      if (decoding_.temperature > 0 && right) {
+        chosen[v] = draw(row, logits);  // takes memory, which on another thread must not fail
+        right = n < row.guesses.size() && chosen[v] == row.guesses[n];
+      }
     }
-    if (decoding_.temperature > 0) rows_[r].piece = draw(rows_[r], logits);  // takes memory, which on another thread must not fail
   }
-  network_->each(rows_.size(), stride, [&](std::size_t r) {
-    const float* logits = logits_.data() + r * stride;
-    Row& row = rows_[r];
+  std::vector<double> log_probs(asked.size());
+  network_->each(asked.size(), stride, [&](std::size_t each) {
+    const float* logits = logits_.data() + each * stride;
     const float top = kernels.highest(logits, count);
-    if (decoding_.temperature <= 0) row.piece = first(logits, count, top);
-    ++row.written;
-    steps[r] = {row.number, row.piece, logits[row.piece] - top - std::log(kernels.sum_of_exponentials(logits, count, top))};
+    if (decoding_.temperature <= 0) chosen[each] = first(logits, count, top);
+    log_probs[each] = logits[chosen[each]] - top - std::log(kernels.sum_of_exponentials(logits, count, top));
   });
+  std::vector<Step> steps;
+  v = 0;
+  for (Row& row : rows_) {
+    const std::size_t begin = v;
+    v += row.guesses.size() + 1;
+    for (std::size_t n = 0; n <= row.guesses.size(); ++n) {
+      row.before = row.piece;
+      row.piece = chosen[begin + n];
+      ++row.written;
+      steps.push_back({row.number, row.piece, log_probs[begin + n]});
+      if (n < row.guesses.size() && row.piece != row.guesses[n]) break;
+    }
+    for (KeysValues& memory : row.self) memory.shrink(row.written);
+  }
   const auto finished = [this](const Row& row) { return row.piece == decoding_.end || row.written >= decoding_.limit; };
   rows_.erase(std::remove_if(rows_.begin(), rows_.end(), finished), rows_.end());
   return steps;

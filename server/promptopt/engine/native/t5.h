@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "drafts.h"
 #include "kernels.h"
 #include "pool.h"
 
@@ -43,7 +44,11 @@ class KeysValues {
  public:
   explicit KeysValues(int inner) : inner_(inner) {}
   void append(const float* key, const float* value);
-  Head head(int number, int channels) const;
+  // Forgets all but the first `count` positions.
+  void shrink(int count);
+  int count() const { return count_; }
+  // Of the first `count` positions.
+  Head head(int number, int channels, int count) const;
 
  private:
   int inner_;
@@ -67,10 +72,11 @@ struct Step {
 
 class Network {
  public:
-  Network(const Shape& shape, const Tensors& tensors, int threads, const Kernels& kernels);
+  Network(const Shape& shape, const Tensors& tensors, int threads, const Kernels& kernels, Drafts drafts);
 
   const Shape& shape() const { return shape_; }
   const Kernels& kernels() const { return kernels_; }
+  const Drafts& drafts() const { return drafts_; }
   int threads() const { return pool_.threads(); }
   // One computation at a time; sessions take turns.
   std::mutex& turn() { return turn_; }
@@ -81,6 +87,7 @@ class Network {
   // Keys and values of every decoder layer for what the encoder made.
   std::vector<KeysValues> cross(const std::vector<float>& memory, int positions);
 
+  // Rows that share what they remember are of one text and follow each other in it.
   struct Row {
     int piece;
     int position;
@@ -119,6 +126,7 @@ class Network {
 
   Shape shape_;
   const Kernels& kernels_;
+  const Drafts drafts_;
   Pool pool_;
   std::mutex turn_;
   Matrix embedding_, head_;
@@ -130,12 +138,16 @@ class Network {
 };
 
 // Rows that are written together; finished rows take no further part.
+//
+// Each row guesses what it will write next, from what mostly follows what, and the network reads the guesses along with the last piece, weights
+// once for all of them. A guess is kept where the network chose it too, so what is written is what it would be without guesses, to the bit.
 class Session {
  public:
-  // `withheld` holds, for each source, the ids that are never chosen.
+  // `withheld` holds, for each source, the ids that are never chosen. `ruled`: pieces whose choice may change what is withheld or asked for.
   Session(std::shared_ptr<Network> network, const std::vector<std::vector<int>>& sources, const std::vector<std::vector<int>>& withheld,
-          const Decoding& decoding);
-  // The next piece of every unfinished row; none once all are finished. A row named in `only` gets one of these pieces.
+          const std::vector<int>& ruled, const Decoding& decoding);
+  // The next piece of every unfinished row, or the next few, of which all but the last are not `ruled`; none once all are finished. A row named
+  // in `only` gets one piece, one of these.
   std::vector<Step> step(const std::map<int, std::vector<int>>& only);
   // Keeps a row from ever choosing `piece` again.
   void withhold(int row, int piece);
@@ -143,17 +155,20 @@ class Session {
  private:
   struct Row {
     int number;
-    int piece;
+    int before, piece;
     int written = 0;
     std::uint64_t state;
     std::vector<int> withheld;
     std::vector<KeysValues> self, cross;
+    std::vector<int> guesses;
   };
+  void guess(Row& row, int most) const;
   int draw(Row& row, const float* logits) const;
   // Throws std::invalid_argument unless all pieces are among the first `count`.
   static void check(const std::vector<int>& pieces, int count, const char* trouble);
 
   std::shared_ptr<Network> network_;
+  std::vector<bool> ruled_;
   Decoding decoding_;
   std::vector<Row> rows_;
   std::vector<float> logits_;
