@@ -2,10 +2,11 @@
 
     python benchmarks/engine.py [--quick] [--shapes mini base] [--rounds 7] [--engines ours-int8 …] [--busy] [--plot engine.png]
 
-mini is the embedded model with the adapter that a rewrite takes unless told otherwise, on the prompts of rewrite.py, each written to its end:
-ours as it ships, with the rules of what may be written and a head without the pieces that are only read; the others greedily with the whole
-head, as one would run them, and those that end in _written with the short head too. equal_texts is the share of prompts for which an engine
-writes what transformers writes. base (the shape of flan-t5-base) and tiny have random weights, and a prompt of which the end is never written.
+mini is the embedded model with the adapter that a rewrite takes unless told otherwise, on the prompts of rewrite.py, each written to its
+end: ours as it ships, with its guesses, the rules of what may be written and a head without the pieces that are only read; the others
+greedily with the whole head, as one would run them, and those that end in _written with the short head too. equal_texts is the share of
+prompts for which an engine writes what transformers writes. base (the shape of flan-t5-base) and tiny have random weights, and a prompt
+of which the end is never written.
 
 Each engine is a process of its own. It is tried at one thread and at two, and goes on with what was faster; then the runs go round by round
 through all engines, so that whatever else the machine does falls on all alike. A ratio is one of
@@ -172,7 +173,7 @@ def rows(shape: str, workers: Sequence[Worker], written: int, speed: float) -> l
 
 
 def ratios(shape: str, workers: Sequence[Worker], written: int, speed: float) -> dict[str, float]:
-    """What the shipped form of this shape is held to; `best` is the fastest in the median, among all and among those that write the same."""
+    """What the shipped form of this shape is held to; `best` is the fastest in the median, of those named."""
     by_name = {worker.engine: worker for worker in workers}
     own = by_name[SHIPPED[shape]]
     batched = statistics.median(together / one for one, together in zip(own.whole, own.together, strict=True))

@@ -90,7 +90,7 @@ def weight_bytes(shape: str, engine: str, written: int = 0) -> float:
     numbers = SHAPES[shape]
     d, inner, ff = numbers["d_model"], numbers["num_heads"] * numbers["d_kv"], numbers["d_ff"]
     touched, kept = 3 * d * inner + d * inner, 2 * d * inner + 3 * d * ff  # an adapter touches q and v: the matrices qkv and q
-    short = written and engine.startswith("ours") or engine.endswith("_written")
+    short = (written and engine.startswith("ours")) or engine.endswith("_written")
     head = d * (written if short else numbers["vocab_size"])
     layers = numbers["num_decoder_layers"]
     if engine == "ours-float16":

@@ -2,8 +2,8 @@
 
     python benchmarks/guesses.py [--prompts PROMPTS.jsonl] [--rounds 9] [--threads 1]
 
-Pieces a second for one prompt after the other and for a batch of 32: of processor time on one thread, by the clock on two. Without a file (rows
-{"text": …}) the prompts of rewrite.py. The last line is one JSON object.
+Pieces a second for one prompt after the other and for a batch of 32: of processor time on one thread, by the clock on two.
+Without a file (rows {"text": …}) the prompts of rewrite.py. The last line is one JSON object.
 """
 
 import argparse
@@ -38,7 +38,9 @@ def main() -> None:
     codec, model, never = bundle.codec(), compiled_model(bundle), threading.Event()
     decoding = decoding_of(bundle.manifest, codec)
     clock = time.process_time if asked.threads == 1 else time.perf_counter
-    engines = {name: CompiledEngine(model, asked.threads, drafts=drafts) for name, drafts in (("alone", b""), ("guessing", bundle.drafts()))}
+    engines = {
+        name: CompiledEngine(model, asked.threads, drafts=drafts) for name, drafts in (("alone", b""), ("guessing", bundle.drafts()))
+    }
     lines = asked.prompts.read_text(encoding="utf-8").splitlines() if asked.prompts else []
     prompts = [json.loads(line)["text"] for line in lines] or PROMPTS
     sources = [codec.encode_prompt(prompt, bundle.manifest.read_limit) for prompt in prompts]

@@ -133,8 +133,8 @@ class Bundle:
     def drafts(self) -> bytes:
         """Which piece mostly follows which in what the adapter writes, empty where that is not known.
 
-        Triples of 32-bit numbers, little end first: after the first two pieces comes the third one; a first of -1 is any piece. An engine that
-        guesses by them writes the same. Raises BundleError for a file that holds no triples.
+        Triples of 32-bit numbers, little end first: after the first two pieces comes the third one; a first of -1 is any piece. An engine
+        that guesses by them writes the same. Raises BundleError for a file that holds no triples.
         """
         path = self.adapter / DRAFTS
         try:

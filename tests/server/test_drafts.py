@@ -54,9 +54,7 @@ def steps(engine: CompiledEngine, source: list[int], ruled: list[int], limit: in
 
 @pytest.mark.parametrize("quantization", ["float32", "int8"])
 @pytest.mark.parametrize("kernels", kernel_names())
-def test_guesses_change_nothing_to_the_bit(
-    tied: Bundle, tmp_path: Path, kernels: str, quantization: Literal["int8", "float32"]
-) -> None:
+def test_guesses_change_nothing_to_the_bit(tied: Bundle, tmp_path: Path, kernels: str, quantization: Literal["int8", "float32"]) -> None:
     plain = compiled(tied, tmp_path, quantization, kernels=kernels)
     for guesses in (right(plain, Decoding(LIMIT)), mixed(right(plain, Decoding(LIMIT)))):
         engine = compiled(tied, tmp_path, quantization, 2, kernels, packed(guesses))
@@ -92,7 +90,7 @@ def test_right_guesses_take_fewer_steps(tied: Bundle, engine: CompiledEngine, tm
     assert len({guess[:2] for guess in guesses}) == 5
     guessing = compiled(tied, tmp_path, drafts=packed(guesses))
     assert steps(guessing, source, [], 5) == [written]
-    assert [len(step) for step in steps(guessing, source, [], 60)][0] == 6
+    assert next(len(step) for step in steps(guessing, source, [], 60)) == 6
     written = ids(list(engine.stream(source, Decoding(LIMIT), RUNNING)))
     assert [len(step) for step in steps(engine, source, [])] == [1] * len(written)
 

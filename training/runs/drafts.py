@@ -2,7 +2,7 @@
 
     python training/runs/drafts.py ADAPTER PAIRS.json
 
-`promptopt-train lora` does this from the pairs that it trains on. More pairs of the same style know more: the adapters that ship have 8,000.
+`promptopt-train lora` does this from the pairs that it trains on. More pairs of the same style know more: what ships is made from 8,000.
 """
 
 import sys
