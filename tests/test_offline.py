@@ -101,7 +101,7 @@ def test_no_command_of_training_opens_a_socket(tmp_path: Path) -> None:
     tiny_base(tmp_path / "base")
     commands = {
         ("data", "--size", "24", "--output", "pairs.json"): 0,
-        ("vocabulary", "--data_path", "pairs.json", "--size", "1200", "--output", "spiece.model"): 0,
+        ("vocabulary", "--data_path", "pairs.json", "--size", "1100", "--output", "spiece.model"): 0,
         ("pretrain", "--data_path", "pairs.json", "--vocabulary", "base/spiece.model", "--output_dir", "pre", *TINY): 0,
         ("lora", "--base", "base", "--data_path", "pairs.json", "--output_dir", "out", "--num_epochs", "1", "--rank", "1"): 0,
         ("evaluate", "--prompts", "prompts.jsonl", "--adapter", adapter): 0,

@@ -16,7 +16,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from promptopt.bundle import Manifest
+from promptopt.bundle import DRAFTS, MANIFEST, PEFT_FILES, Manifest
 from promptopt_training import lora as module
 from promptopt_training.lora import adapted, count_parameters, split, train_lora
 from promptopt_training.options import LoraOptions
@@ -88,7 +88,7 @@ def test_training_leaves_the_base_alone_and_a_bundle_behind(tmp_path: Path, monk
     assert {path.name: path.read_bytes() for path in tiny_base(tmp_path).iterdir()} == files
 
     assert folder == given.output_dir / "final_adapter"
-    assert {path.name for path in folder.iterdir()} == {"adapter_config.json", "adapter_model.safetensors", "README.md", "promptopt.json"}
+    assert {path.name for path in folder.iterdir()} == {*PEFT_FILES, MANIFEST, DRAFTS, "README.md"}
     assert {"metrics.jsonl", "loss.png"} <= {path.name for path in given.output_dir.iterdir()}
 
     updates = load_file(folder / "adapter_model.safetensors")

@@ -293,7 +293,7 @@ def test_what_the_network_learns_from_passes() -> None:
     assert wrong == {}
     kinds = ("lost span", "invented number", "invented URL", "repeated line")
     assert not [pair.prompt for pair in pairs if any(kind in measures.faults(pair.prompt, pair.rewrite) for kind in kinds)]
-    assert (measures.distinct_share([pair.rewrite for pair in pairs]) or 0) > 0.6
+    assert (measures.distinct_share([pair.rewrite for pair in pairs]) or 0) > 0.45
 
 
 def test_a_number_of_a_list_line_does_not_stand_in_for_a_lost_one() -> None:

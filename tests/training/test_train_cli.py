@@ -305,7 +305,7 @@ def test_the_commands_of_the_recipe_are_understood() -> None:
     lines = [line.partition("promptopt-train ")[2] for line in RECIPE.read_text(encoding="utf-8").split("\n") if line[:1] != "#"]
     parsed = [cli.parser().parse_args(shlex.split(line)) for line in lines if line]
     commands = [found.command for found in parsed]
-    assert commands == ["data", "vocabulary", "pretrain", "data", "lora", "calibrate", "evaluate", "evaluate"]
+    assert commands == ["data", "vocabulary", "pretrain", "data", "lora", "calibrate", "data", "evaluate", "evaluate"]
     assert parsed[0].held_out == ["$DEV", "$OUT/in3.jsonl"]
     assert (parsed[2].batch_tokens, parsed[2].learning_rate) == (5000, 2.5e-3)
 
