@@ -242,6 +242,16 @@ def test_what_was_left_and_is_wrong_is_fetched_from_the_beginning(local_hub: Loc
     assert_swept(cache)
 
 
+def test_an_index_half_written_by_a_killed_pull_is_no_part_of_the_adapter(local_hub: LocalHub, access: Access, cache: Cache) -> None:
+    repository = local_hub.find(ADAPTER, "main")
+    assert repository is not None
+    partial = cache.partial(ADAPTER, repository.commit)
+    partial.mkdir(parents=True)
+    (partial / ".index-0123").write_text("{", encoding="utf-8")
+    pull(REFERENCE, access)
+    assert_swept(cache)
+
+
 def test_a_redirect_is_followed_without_the_token(
     local_hub: LocalHub, access: Access, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

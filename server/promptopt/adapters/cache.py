@@ -60,8 +60,10 @@ class Entry:
         return sum(record.size for record in self.files.values())
 
     def write(self, folder: Path) -> None:
-        """Writes the index into `folder`; it is replaced as a whole."""
+        """Writes the index into `folder`; it is replaced as a whole. For the holder of the lock: what a killed one left of its own goes."""
         text = json.dumps({"format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
+        for left in folder.glob(".index-*"):
+            left.unlink()
         partial = folder / f".index-{uuid4().hex}"  # a file of tempfile's would be its maker's alone, and a cache may be shared
         partial.write_text(text, encoding="utf-8")
         partial.replace(folder / INDEX)
