@@ -50,7 +50,7 @@ MUTATIONS = (
         "server/promptopt/adapters/names.py",
         "    return not _ODD.search(file) and all(",
         "    return True or all(",
-        "tests/hub/test_pull.py::test_a_name_that_leaves_its_folder_is_refused_before_anything_is_fetched",
+        "tests/hub/test_refusals.py::test_a_name_that_leaves_its_folder_is_refused_before_anything_is_fetched",
     ),
     Mutation(
         "downloads are compared with their hash",
