@@ -9,10 +9,9 @@ prompts for which an engine writes what transformers writes. base (the shape of 
 of which the end is never written.
 
 Each engine is a process of its own. It is tried at one thread and at two, and goes on with what was faster; then the runs go round by round
-through all engines, so that whatever else the machine does falls on all alike. A ratio is one of
-pieces a second, the median over the rounds. Where others need the
-processor, --busy keeps every engine on one thread and counts the processor time that it took. What the others are, and what to install for
-them: README.md. The last line is one JSON object.
+through all engines, so that whatever else the machine does falls on all alike. A ratio is one of pieces a second, the median over the
+rounds. Where others need the processor, --busy keeps every engine on one thread and counts the processor time that it took. What the
+others are, and what to install for them: README.md. The last line is one JSON object.
 """
 
 import argparse
