@@ -100,6 +100,12 @@ def test_a_mistakable_prompt_gets_the_lines_of_the_stand_in() -> None:
         assert (pair.entry, pair.rewrite) == (name, golden(compose(prompt, {**entries(), **general_entries()}[name])))
 
 
+def test_whoever_knows_the_subject_speaks_even_where_the_kind_of_task_is_doubtful() -> None:
+    pair = composed("rings of saturn", entries()["study_work/explain"], "golden", subject="saturn", mistakable=Mistake.FAMILY)
+    assert (pair.entry, pair.rewrite.splitlines()[0]) == (ANY, "Act as an astronomer with plenty of practical experience.")
+    assert any(line.text == "{expert} with plenty of practical experience" for line in entries()["study_work/list_ideas"].personas)
+
+
 def test_a_prompt_among_those_of_another_kind_is_mistakable(run: ModuleType) -> None:
     rng = np.random.default_rng(1)
     kinds, families = np.repeat([0, 1, 2], 60), np.array([0, 0, 1])
