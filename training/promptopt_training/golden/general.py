@@ -30,7 +30,10 @@ class Mistake(StrEnum):
 
 @cache
 def general_entries() -> Mapping[str, Entry]:
-    """The general entries by their full names; they have no examples, and an expert may be called as elsewhere. Raises KnowledgeError for a broken rule."""
+    """The general entries by their full names; they have no examples, and their experts may be called as elsewhere.
+
+    Raises KnowledgeError for a broken rule.
+    """
     found = {f"{DOMAIN}/{raw['id']}": _parsed(raw) for raw in read_yaml("general.yaml")}
     known = {line.text for entry in entries().values() for line in all_lines(entry)}
     for name, entry in found.items():
