@@ -6,6 +6,7 @@ from collections import Counter
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -237,6 +238,13 @@ def test_the_file_for_another_style_has_that_style(tmp_path: Path) -> None:
     path = tmp_path / "pairs.json"
     write_data(DataOptions(size=25, style="xml", output=path), lambda line: None)
     assert {row["style"] for row in json.loads(path.read_text(encoding="utf-8"))} == {"xml"}
+
+
+@pytest.mark.parametrize("options", [{"held_out": ("measured.jsonl",)}, {"labels": Path("labels.jsonl")}])
+def test_what_says_something_of_inputs_is_not_passed_over_without_them(tmp_path: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match=r"^--held_out and --labels say something of --inputs, and there are none"):
+        write_data(DataOptions(output=tmp_path / "pairs.json", **options), lambda line: None)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_style_is_refused_with_the_known_ones_and_nothing_is_written(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from promptopt.errors import InvalidInput, RewriteFailed
+from promptopt.errors import BundleError, InvalidInput, RewriteFailed
+from promptopt.settings import Settings
 from promptopt_training import evaluate as module
-from promptopt_training.evaluate import EvaluationPrompt, Groups, Outcome, evaluate, figures_of, groups, read_prompts
+from promptopt_training.evaluate import EvaluationPrompt, Groups, Outcome, evaluate, figures_of, groups, read_prompts, writes_golden
 from promptopt_training.template import wrapped
 
 
@@ -110,6 +111,23 @@ def test_only_a_failed_rewrite_counts_as_rejected() -> None:
 )
 def test_each_figure_shows_its_failure(figure: str, prompt: str, rewrite: str, value: float | None) -> None:
     assert getattr(run({prompt: rewrite}).optimizer.overall, figure) == pytest.approx(value)
+
+
+def test_another_form_than_the_golden_is_judged_by_its_content_alone() -> None:
+    made = {"bake bread": "# Bread\n\nbake bread", "boil 3 eggs": "boil eggs", "one": "one, by Berlin"}
+    asked = [EvaluationPrompt(text, fits=("baker",)) for text in (*made, "two")]
+    report = evaluate(asked, FakeOptimizer({prompt: FakeRewrite(text) for prompt, text in made.items()}), golden=False)
+    overall = report.optimizer.overall
+    assert (overall.form, overall.persona, overall.rejected, overall.verbatim) == (None, None, 0.25, 0.5)
+    assert [outcome.good for outcome in report.outcomes] == [True, False, False, False]
+    assert report.template.overall.form == 1.0
+
+
+def test_the_manifest_says_whether_the_form_is_the_golden_one(tmp_path: Path) -> None:
+    assert writes_golden(Settings(adapter="golden"))
+    assert not writes_golden(Settings(adapter="markdown"))
+    with pytest.raises(BundleError, match="There is no adapter 'nowhere'"):
+        writes_golden(Settings(adapter="nowhere"))
 
 
 def test_idempotence_by_the_second_rewrite() -> None:

@@ -69,13 +69,14 @@ def evaluate(options: EvaluateOptions) -> None:
     from promptopt.optimizer import Optimizer
     from promptopt.settings import Settings
     from promptopt_training.evaluate import evaluate as measure
-    from promptopt_training.evaluate import read_prompts
+    from promptopt_training.evaluate import read_prompts, writes_golden
     from promptopt_training.report import figures, write_report
 
     prompts = read_prompts(options.prompts, options.labels)
     if options.report:
         options.report.mkdir(parents=True, exist_ok=True)
-    report = measure(prompts[: options.limit or None], Optimizer(Settings(adapter=options.adapter)))
+    settings = Settings(adapter=options.adapter)
+    report = measure(prompts[: options.limit or None], Optimizer(settings), writes_golden(settings))
     if options.report:
         write_report(report, options.report)
         log(f"report: {options.report / 'report.md'}")
@@ -87,9 +88,10 @@ def calibrate(options: CalibrateOptions) -> None:
     from promptopt.optimizer import Optimizer
     from promptopt.settings import Settings
     from promptopt_training.calibrate import calibrated
-    from promptopt_training.evaluate import read_prompts, rewritten
+    from promptopt_training.evaluate import read_prompts, rewritten, writes_golden
 
-    outcomes = rewritten(read_prompts(options.prompts), Optimizer(Settings(adapter=str(options.adapter))))
+    settings = Settings(adapter=str(options.adapter))
+    outcomes = rewritten(read_prompts(options.prompts), Optimizer(settings), writes_golden(settings))
     done = [(outcome.rewrite.confidence, outcome.good) for outcome in outcomes if outcome.rewrite]
     found = calibrated(options.adapter, [confidence for confidence, _ in done], [good for _, good in done])
     log(f"{sum(good for _, good in done)} of {len(done)} rewrites are good; slope {found.slope:.2f}, intercept {found.intercept:.2f}")

@@ -186,6 +186,8 @@ def write_data(options: DataOptions, log: Callable[[str], None]) -> None:
     """
     if options.style not in LAYOUTS:
         raise InvalidInput(f"There is no form {options.style!r}.", f"Known are {', '.join(LAYOUTS)}.")
+    if not options.inputs and (options.held_out or options.labels):
+        raise InvalidInput("--held_out and --labels say something of --inputs, and there are none.", "Give --inputs as well.")
     if options.size < 1:
         raise InvalidInput(f"{options.size} pairs cannot be made.", "Ask for one or more.")
     try:

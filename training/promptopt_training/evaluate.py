@@ -9,7 +9,11 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
+from promptopt.adapters.locate import access_for, find
+from promptopt.adapters.names import ADAPTER
+from promptopt.bundle import manifest_of
 from promptopt.errors import InvalidInput, RewriteFailed
+from promptopt.settings import Settings
 from promptopt.units import protected_spans
 from promptopt_training import measures
 from promptopt_training.calibrate import expected_calibration_error
@@ -17,6 +21,7 @@ from promptopt_training.fit import covered, persona_fits
 from promptopt_training.records import read_lines
 from promptopt_training.template import Template
 
+GOLDEN = "golden"
 LENGTH_BANDS = ((5, "1-5"), (12, "6-12"), (25, "13-25"), (60, "26-60"))
 LONGEST_BAND = "over 60"
 
@@ -67,31 +72,35 @@ class EvaluationPrompt:
 class Outcome:
     """What became of one prompt: a rewrite with what is wrong with it, or None and the reason why it was rejected.
 
+    problems: what is wrong with the form; None where the adapter writes another one than the golden, as only that can be judged.
     stable: whether the rewrite, given again, came back as it was; None where that was not tried.
     """
 
     prompt: EvaluationPrompt
     rewrite: Rewrite | None
     rejection: str = ""
-    problems: Sequence[str] = ()
+    problems: Sequence[str] | None = ()
     faults: Mapping[str, Sequence[str]] = field(default_factory=dict)
     stable: bool | None = None
 
     @property
     def good(self) -> bool:
-        """Whether there is a rewrite and nothing to say against it."""
-        return self.rewrite is not None and not self.problems and not self.faults
+        """Whether there is a rewrite and nothing to say against it; in a form of its own it has to hold the prompt word for word."""
+        if self.rewrite is None or self.faults:
+            return False
+        return measures.verbatim(self.prompt.text, self.rewrite.text) if self.problems is None else not self.problems
 
 
 @dataclass(frozen=True)
 class Figures:
     """The figures of a set of outcomes; None where there is nothing to count.
 
-    rejected, form and verbatim are shares of all prompts; spans of the rewrites whose prompt has protected spans;
-    numbers, urls, names (invented) and repeated of all rewrites; idempotent of the rewrites tried again; kept of the
-    prompts that already were structured. recall_outside_task: the prompt's words taken up in the network's own text.
-    calibration_error: mean distance between confidence and share of good rewrites (expected calibration error).
-    persona: share of all labelled prompts whose persona fits. covered: share of the missing details that are raised.
+    rejected, form and verbatim are shares of all prompts; form and persona are known of the golden form alone. spans of the
+    rewrites whose prompt has protected spans; numbers, urls, names (invented) and repeated of all rewrites; idempotent of the
+    rewrites tried again; kept of the prompts that already were structured. recall_outside_task: the prompt's words taken up in
+    the network's own text. calibration_error: mean distance between confidence and share of good rewrites (expected
+    calibration error). persona: share of all labelled prompts whose persona fits. covered: share of the missing details that
+    are raised.
     """
 
     prompts: int
@@ -148,18 +157,24 @@ def read_prompts(path: Path, labels: Path | None = None) -> list[EvaluationPromp
     return [replace(prompt, fits=fits.get(prompt.id, ())) for prompt in prompts]
 
 
-def evaluate(prompts: Sequence[EvaluationPrompt], optimizer: Optimizer) -> Report:
-    """The report on an optimizer; each rewrite is given to it again."""
-    outcomes = rewritten(prompts, optimizer)
+def writes_golden(settings: Settings) -> bool:
+    """Whether the adapter of the settings was made to write the golden form. Raises BundleError or HubError as the first rewrite would."""
+    return manifest_of(find(settings.adapter, ADAPTER, access_for(settings)).folder).style == GOLDEN
+
+
+def evaluate(prompts: Sequence[EvaluationPrompt], optimizer: Optimizer, golden: bool = True) -> Report:
+    """The report on an optimizer, which writes the golden form or not; each rewrite is given to it again."""
+    outcomes = rewritten(prompts, optimizer, golden)
     outcomes = [replace(outcome, stable=_comes_back(outcome, optimizer)) for outcome in tqdm(outcomes, desc="rewriting again")]
     null = [_outcome(prompt, Template()) for prompt in prompts]
     null = [replace(outcome, stable=_comes_back(outcome, Template())) for outcome in null]
     return Report(outcomes, groups(outcomes), groups(null))
 
 
-def rewritten(prompts: Sequence[EvaluationPrompt], optimizer: Optimizer) -> list[Outcome]:
+def rewritten(prompts: Sequence[EvaluationPrompt], optimizer: Optimizer, golden: bool = True) -> list[Outcome]:
     """The outcome of every prompt, given to the optimizer once."""
-    return [_outcome(prompt, optimizer) for prompt in tqdm(prompts, desc="rewriting")]
+    outcomes = [_outcome(prompt, optimizer) for prompt in tqdm(prompts, desc="rewriting")]
+    return outcomes if golden else [replace(outcome, problems=None) for outcome in outcomes]
 
 
 def groups(outcomes: Sequence[Outcome]) -> Groups:
@@ -189,7 +204,7 @@ def figures_of(outcomes: Sequence[Outcome]) -> Figures:
     return Figures(
         prompts=len(outcomes),
         rejected=share(outcome.rewrite is None for outcome in outcomes),
-        form=share(outcome.rewrite is not None and not outcome.problems for outcome in outcomes),
+        form=share(outcome.rewrite is not None and not outcome.problems for outcome in outcomes if outcome.problems is not None),
         verbatim=share(text is not None and measures.verbatim(prompt, text) for prompt, text in _texts(outcomes)),
         spans=share("lost span" not in outcome.faults for outcome, _ in done if protected_spans(outcome.prompt.text)),
         numbers=share_with("invented number"),
@@ -202,7 +217,7 @@ def figures_of(outcomes: Sequence[Outcome]) -> Figures:
         length_ratio=_of(statistics.median, [measures.length_ratio(*pair) for pair in texts]),
         recall=_of(statistics.fmean, [measures.content_recall(*pair) for pair in texts]),
         recall_outside_task=_of(statistics.fmean, [measures.content_recall(*pair) for pair in written]),
-        persona=share(_persona_fits(outcome) for outcome in outcomes if outcome.prompt.fits),
+        persona=share(_persona_fits(outcome) for outcome in outcomes if outcome.prompt.fits and outcome.problems is not None),
         covered=share(raised for outcome in outcomes for raised in _covered(outcome)),
         confidence=_of(statistics.fmean, confidences),
         calibration_error=_of(lambda rated: expected_calibration_error(rated, [outcome.good for outcome, _ in done]), confidences),

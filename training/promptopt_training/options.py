@@ -224,7 +224,7 @@ class CalibrateOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PublishOptions:
-    """Sends the adapter's weights, model card, manifest and, where it is there, its compiled form."""
+    """Sends the adapter's weights, model card, manifest and, where they are there, its guesses (drafts.ids)."""
 
     repository: str = field(metadata={"positional": True})
     adapter_path: Path = Path("checkpoints/lora_model/final_adapter")

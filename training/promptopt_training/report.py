@@ -50,9 +50,9 @@ def figures(report: Report) -> dict[str, Any]:
 
 def complaints(outcome: Outcome) -> list[str]:
     """All that is wrong with a rewrite, in words; nothing for a rejected one, as the prompt stays as it is."""
-    kinds = {kind: cases for kind, cases in outcome.faults.items() if kind != "repeated line"}  # the form names these
+    kinds = {kind: cases for kind, cases in outcome.faults.items() if kind != "repeated line"}  # the golden form names these
     again = ["given again, it does not come back unchanged"] if outcome.stable is False else []
-    return [*outcome.problems, *(f"{kind}: {case}" for kind, cases in kinds.items() for case in cases), *again]
+    return [*(outcome.problems or ()), *(f"{kind}: {case}" for kind, cases in kinds.items() for case in cases), *again]
 
 
 def worst(outcomes: Sequence[Outcome], count: int = WORST) -> list[Outcome]:
