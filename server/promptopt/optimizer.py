@@ -51,6 +51,11 @@ class Optimizer:
         self._lock = threading.Lock()
         self._rewriter: Rewriter | None = None
 
+    @property
+    def loaded(self) -> bool:
+        """Whether what rewrites is in memory."""
+        return self._rewriter is not None
+
     def load(self) -> Rewriter:
         """What rewrites, loaded now if it was not.
 

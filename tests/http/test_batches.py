@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from fakes import fake_rewrite
+from fakes import fake_model, fake_rewrite
 from serving import Held
 
 from promptopt.adapters.access import Fetched
 from promptopt.engine.model import Model
-from promptopt.errors import Busy, Cancelled, InvalidInput, Unavailable
+from promptopt.errors import BundleError, Busy, Cancelled, InvalidInput, Unavailable
 from promptopt.http.batches import Batches
 from promptopt.optimizer import BATCH, Optimizer, Rewrite
 from promptopt.settings import Settings
@@ -84,6 +84,40 @@ async def test_a_download_at_the_start_ends_with_the_server() -> None:
     await until(begun)
     await batches.close()
     assert ended == [True]
+
+
+async def test_prompts_that_are_refused_prove_no_network() -> None:
+    problem = BundleError("There is no such adapter.", "Name another.")
+
+    def missing(settings: Settings) -> Model:
+        raise problem
+
+    batches = Batches(lambda style: Optimizer(Settings(adapter=style), missing), 2, lambda size: None, pause=60)
+    batches.start("golden")
+    while batches.problem is None:
+        await asyncio.sleep(0.001)
+    (refusal,) = await batches.rewrites([" "], "golden")
+    assert isinstance(refusal, InvalidInput)
+    assert (batches.ready, batches.problem) == (False, problem)
+    await batches.close()
+
+
+async def test_loading_that_failed_is_tried_again_until_it_succeeds() -> None:
+    outcomes = [BundleError("The Hub is down."), MemoryError(), fake_model()]
+
+    def passing(settings: Settings) -> Model:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Model):
+            return outcome
+        raise outcome
+
+    optimizer = Optimizer(Settings(), passing)
+    batches = Batches(lambda _: optimizer, 1, lambda size: None, pause=0.001)
+    batches.start("golden")
+    while not batches.ready:
+        await asyncio.sleep(0.001)
+    assert (batches.problem, outcomes) == (None, [])
+    await batches.close()
 
 
 async def test_styles_do_not_share_a_batch() -> None:
