@@ -40,6 +40,7 @@ def serve(settings: Settings, server: ServerSettings, token: str, make: Make = O
     config = uvicorn.Config(
         app,
         http="h11",
+        ws="none",  # the application has no use for it, and `Arrivals` watches over connections of h11 alone
         log_level="warning",
         access_log=False,
         server_header=False,
