@@ -75,7 +75,9 @@ def test_a_connection_of_another_protocol_is_one_without_a_request() -> None:
 
 def test_nobody_changes_to_another_protocol() -> None:
     with started(FAKE) as (_, address), socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=60) as client:
-        upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        upgrade = (
+            b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        )
         client.sendall(b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n" + upgrade + b"\r\n")
         assert client.recv(12) == b"HTTP/1.1 200"
 
