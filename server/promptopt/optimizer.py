@@ -17,9 +17,10 @@ from promptopt.engine.rewriter import Progress, Report, Rewriter, Written
 from promptopt.errors import InvalidInput, RewriteFailed, Unavailable
 from promptopt.settings import Settings
 
-__all__ = ["BATCH", "LONGEST_PROMPT", "Optimizer", "Progress", "Rewrite", "check_prompt"]
+__all__ = ["BATCH", "LONGEST_PROMPT", "MOST_VARIANTS", "Optimizer", "Progress", "Rewrite", "check_prompt"]
 
 LONGEST_PROMPT = 100_000
+MOST_VARIANTS = 20
 BATCH = 16
 Loader = Callable[[Settings], Rewriter]
 
@@ -137,9 +138,12 @@ class Optimizer:
     def variants(self, prompt: str, count: int, stop: threading.Event | None = None) -> list[Rewrite]:
         """Up to `count` different rewrites, the network's surest first: the likeliest one and others drawn at the adapter's temperature.
 
-        The seconds of each are those of all. Raises what `optimize` raises; drawn rewrites that fail are left out.
+        The seconds of each are those of all. Raises what `optimize` raises, InvalidInput for a count that is not from 1 to 20; drawn
+        rewrites that fail are left out.
         """
         started = time.perf_counter()
+        if not 1 <= count <= MOST_VARIANTS:
+            raise InvalidInput(f"{count} variants cannot be had.", f"Ask for 1 to {MOST_VARIANTS}.")
         check_prompt(prompt)
         with self._alone() as rewriter:
             found = rewriter.variants(prompt, count, stop or threading.Event())

@@ -103,7 +103,7 @@ def test_a_client_that_hangs_up_stops_the_network(path: str) -> None:
 def test_ten_megabytes_over_a_socket_are_answered_with_413() -> None:
     with started(FAKE) as (_, address):
         answer = httpx2.post(f"{address}/optimize", content=b"x" * 10_000_000, timeout=60)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (413, "refused")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
 
 
 def test_off_loopback_a_token_is_required(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

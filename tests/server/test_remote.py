@@ -16,7 +16,7 @@ from promptopt.engine.exchange import connect_to
 from promptopt.engine.loader import load_rewriter
 from promptopt.engine.remote import Remote, events, remote
 from promptopt.engine.rewriter import Progress, Written
-from promptopt.errors import Busy, Cancelled, InvalidInput, PromptoptError, Refused, RewriteFailed, Unavailable
+from promptopt.errors import Busy, Cancelled, InvalidInput, PromptoptError, Refused, RewriteFailed, TooLarge, Unavailable
 from promptopt.optimizer import Optimizer
 from promptopt.settings import Settings
 
@@ -287,6 +287,15 @@ def test_a_report_that_fails_closes_the_request() -> None:
         with pytest.raises(OSError, match="gone"):
             server.remote().rewrite("a", going(), report)
         assert server.left.wait(20)
+
+
+def test_a_prompt_that_is_too_large_for_what_stands_before_the_server_fails_alone() -> None:
+    with answering(b"HTTP/1.1 413 Too Large\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n") as server:
+        failures = server.remote().batch(["a", "b"], going())
+    assert len(server.requests) == 3
+    assert [(type(failure), str(failure)) for failure in failures] == [
+        (TooLarge, f"The request is too large for {server.url}. Send fewer prompts at a time, or shorter ones.")
+    ] * 2
 
 
 @pytest.mark.parametrize(

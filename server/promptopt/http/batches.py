@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptopt.errors import Busy, Cancelled, InvalidInput, PromptoptError, Unavailable
+from promptopt.errors import Busy, Cancelled, PromptoptError, TooLarge, Unavailable
 from promptopt.optimizer import BATCH, Optimizer, Progress, Rewrite
 
 WAIT = 0.005
@@ -116,7 +116,7 @@ class Batches:
         self._thread.shutdown(wait=False)
 
     async def rewrites(self, prompts: Sequence[str], style: str) -> list[Rewrite | BaseException]:
-        """For each prompt its rewrite or what kept it from one, in order. Raises Busy, Unavailable, InvalidInput for more than may wait."""
+        """For each prompt its rewrite or what kept it from one, in order. Raises Busy, Unavailable, TooLarge for more than may wait."""
         return await self._answers([self._job(style, prompt) for prompt in prompts])
 
     async def alone(self, work: Work, style: str) -> Any:
@@ -157,7 +157,7 @@ class Batches:
         if self._closed:
             raise stopping()
         if len(jobs) > self._longest:
-            raise InvalidInput(f"{len(jobs)} prompts came at once; {self._longest} may wait.", "Send fewer at a time.")
+            raise TooLarge(f"{len(jobs)} prompts came at once; {self._longest} may wait.", "Send fewer at a time.")
         self._queue = deque(job for job in self._queue if not job.gone)
         if self.waiting + len(jobs) > self._longest:
             raise Busy(f"{self.waiting} prompts are waiting already; {self._longest} may.", "Send yours again in a few seconds.")
