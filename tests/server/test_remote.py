@@ -313,10 +313,9 @@ def test_server_sent_events(lines: list[bytes], expected: list[tuple[str, bytes]
     assert list(events(lines)) == expected
 
 
-@pytest.mark.parametrize(("url", "said"), [("", "needs the address of a server"), ("prompts:8000", "'prompts:8000' is no address")])
-def test_without_an_address_it_says_where_to_give_one(url: str, said: str) -> None:
-    with pytest.raises(InvalidInput, match=said) as caught:
-        load_rewriter(Settings(engine="remote", remote_url=url))
+def test_without_an_address_it_says_where_to_give_one() -> None:
+    with pytest.raises(InvalidInput, match="needs the address of a server") as caught:
+        load_rewriter(Settings(engine="remote"))
     assert caught.value.hint == "Set promptopt.remoteUrl (--remote_url) to one like http://prompts.example.org:8000."
 
 

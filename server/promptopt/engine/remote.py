@@ -13,7 +13,7 @@ from promptopt.engine.exchange import EVENTS, SILENCE_SECONDS, Exchange, Head, c
 from promptopt.engine.rewriter import Progress, Report, Written
 from promptopt.errors import Busy, InvalidInput, PromptoptError, Refused, RewriteFailed, TooLarge, Unavailable
 from promptopt.files import parse_json
-from promptopt.settings import Settings, is_server_url
+from promptopt.settings import Settings
 
 _JSON = "application/json"
 _OWN: Mapping[str, type[PromptoptError]] = {kind.code: kind for kind in (InvalidInput, TooLarge, RewriteFailed, Busy)}
@@ -23,9 +23,11 @@ _OWN: Mapping[str, type[PromptoptError]] = {kind.code: kind for kind in (Invalid
 def remote(settings: Settings) -> "Remote":
     """The server of the settings; no socket is opened before the first prompt. Raises InvalidInput when it cannot be asked."""
     url = settings.remote_url
-    if not is_server_url(url):
-        what = f"{url!r} is no address of a server" if url else "The engine remote needs the address of a server"
-        raise InvalidInput(f"{what}.", "Set promptopt.remoteUrl (--remote_url) to one like http://prompts.example.org:8000.")
+    if not url:
+        raise InvalidInput(
+            "The engine remote needs the address of a server.",
+            "Set promptopt.remoteUrl (--remote_url) to one like http://prompts.example.org:8000.",
+        )
     if is_offline(settings.offline):
         raise InvalidInput(
             f"Offline mode is on, so the server {url} is not asked.",
