@@ -2,14 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from fakes import fake_model, fake_rewrite
 from serving import Held
 
-from promptopt.adapters.access import Fetched
+from promptopt.adapters.access import Access
 from promptopt.engine.model import Model
 from promptopt.errors import BundleError, Busy, Cancelled, InvalidInput, Unavailable
 from promptopt.http.batches import Batches
@@ -69,17 +69,16 @@ async def test_what_arrives_while_the_network_is_busy_is_the_next_batch() -> Non
     assert observed == [1, BATCH, 2]
 
 
-async def test_a_download_at_the_start_ends_with_the_server() -> None:
+async def test_a_download_at_the_start_ends_with_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     begun, ended = threading.Event(), list[bool]()
 
-    class Downloading(Optimizer):
-        def fetch(self, report: Callable[[Fetched], None], stop: threading.Event | None = None) -> None:
-            assert stop is not None
-            begun.set()
-            ended.append(stop.wait(20))
-            raise Cancelled("Fetching was cancelled.")
+    def downloading(name: str, access: Access) -> None:
+        begun.set()
+        ended.append(access.stop.wait(20))
+        raise Cancelled("Fetching was cancelled.")
 
-    batches = Batches(lambda style: Downloading(Settings(adapter=style), broken_off), 1, lambda size: None)
+    monkeypatch.setattr("promptopt.optimizer.locate", downloading)
+    batches = Batches(lambda style: Optimizer(Settings(adapter=style), broken_off), 1, lambda size: None)
     batches.start("owner/name")
     await until(begun)
     await batches.close()

@@ -167,7 +167,7 @@ class Batches:
     async def _load(self, style: str) -> None:
         pause = self._pause
         while not self.loaded:
-            job = self._job(style, work=lambda optimizer, _: optimizer.load())
+            job = self._job(style, work=lambda optimizer, stop: optimizer.load(stop))
             with suppress(Busy):  # one of those that wait will load it
                 self._submit([job])
                 await asyncio.wait({job.answer})
@@ -220,7 +220,6 @@ class Batches:
     def _results(self, batch: Batch) -> list[Any]:
         """On the network's thread: what each job gets. Raises what meets them all."""
         optimizer = self._optimizer_for(batch.jobs[0].style)
-        optimizer.fetch(lambda _: None, batch.stop)  # loading fetches too, but nothing could stop that
         work = batch.jobs[0].work
         try:
             if work is not None:
