@@ -13,7 +13,8 @@ ROOT = Path(__file__).parent.parent
 SERVER = ROOT / "server" / "promptopt"
 TRAINING = ROOT / "training" / "promptopt_training"
 ROOMS = [
-    {"errors", "settings", "units"},
+    {"errors", "units"},
+    {"settings"},
     {"frames"},
     {"vocabulary", "files"},
     {"codec", "credentials"},

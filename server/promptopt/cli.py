@@ -138,10 +138,12 @@ def _unicode(argument: str) -> str:
 
 
 def _positive(text: str) -> int:
+    from promptopt.optimizer import MOST_VARIANTS
+
     try:
         number = int(text)
     except ValueError:
         number = 0
-    if not 1 <= number <= 20:
-        raise argparse.ArgumentTypeError("between 1 and 20")
+    if not 1 <= number <= MOST_VARIANTS:
+        raise argparse.ArgumentTypeError(f"between 1 and {MOST_VARIANTS}")
     return number

@@ -3,6 +3,7 @@
 `serve run promptopt.cluster:app` on a Ray cluster, `serve deploy` with a configuration file that names it.
 """
 
+from dataclasses import replace
 from typing import Literal
 
 from fastapi import FastAPI
@@ -15,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from promptopt.credentials import server_token
 from promptopt.errors import Busy, PromptoptError, Unavailable
-from promptopt.http.answers import RETRY_SECONDS, failure
+from promptopt.http.answers import MOST_PROMPTS, RETRY_SECONDS, failure
 from promptopt.http.app import Make, create_app
 from promptopt.http.gates import FromHere
 from promptopt.http.run import GRACE_SECONDS
@@ -77,6 +78,7 @@ class Replica:
         token = server_token(server.token_file)
         first = make(settings)
         first.load()
+        server = replace(server, queue=AT_A_TIME * MOST_PROMPTS)  # `queue` is the proxies'; a replica takes all that it is given
         self._app = create_app(settings, server, token, lambda asked: first if asked == settings else make(asked))
         if not token:
             self._app.add_middleware(FromHere)

@@ -26,6 +26,12 @@ class InvalidInput(PromptoptError):
     exit_status = 2
 
 
+class TooLarge(InvalidInput):
+    """A request has more in it than is taken at a time; in parts it would be."""
+
+    code = "too_large"
+
+
 class BundleError(PromptoptError):
     """A base or an adapter on disk is missing, damaged or not supported."""
 
@@ -70,6 +76,6 @@ class Unavailable(PromptoptError):
 
 
 class Refused(PromptoptError):
-    """A request that is not let in: from another site, to another host, without the token, too large, or to no such place."""
+    """A request that is not let in: from another site, to another host, without the token, or to no such place."""
 
     code = "refused"

@@ -14,13 +14,16 @@ from promptopt.adapters.locate import locate, may_need_hub
 from promptopt.adapters.names import is_offline
 from promptopt.engine.loader import load_rewriter
 from promptopt.engine.rewriter import Progress, Report, Rewriter, Written
-from promptopt.errors import InvalidInput, RewriteFailed, Unavailable
+from promptopt.errors import Cancelled, InvalidInput, RewriteFailed, Unavailable
 from promptopt.settings import Settings
 
-__all__ = ["BATCH", "LONGEST_PROMPT", "Optimizer", "Progress", "Rewrite", "check_prompt"]
+__all__ = ["BATCH", "LONGEST_PROMPT", "MOST_VARIANTS", "Optimizer", "Progress", "Rewrite", "check_prompt"]
 
 LONGEST_PROMPT = 100_000
+MOST_VARIANTS = 20
 BATCH = 16
+TICK = 0.05
+"Seconds between two looks at `stop` while another call has the network."
 Loader = Callable[[Settings], Rewriter]
 
 
@@ -50,13 +53,20 @@ class Optimizer:
         self._loader = loader
         self._lock = threading.Lock()
         self._rewriter: Rewriter | None = None
+        self._fetched = False
 
-    def load(self) -> Rewriter:
+    @property
+    def loaded(self) -> bool:
+        """Whether what rewrites is in memory."""
+        return self._rewriter is not None
+
+    def load(self, stop: threading.Event | None = None) -> Rewriter:
         """What rewrites, loaded now if it was not.
 
-        Raises BundleError; InvalidInput for a server that cannot be asked, Unavailable for want of memory.
+        Raises BundleError; InvalidInput for a server that cannot be asked, Unavailable for want of memory, Cancelled once `stop` is
+        set while it waits or downloads.
         """
-        with self._alone() as rewriter:
+        with self._alone(stop or threading.Event()) as rewriter:
             return rewriter
 
     def fetch(self, report: Callable[[Fetched], None], stop: threading.Event | None = None) -> None:
@@ -64,10 +74,9 @@ class Optimizer:
 
         Without it the same happens at the first rewrite, unreported. Raises BundleError, Cancelled once `stop` is set.
         """
-        with self._lock:
-            if self._rewriter is None and not self.settings.is_remote and may_need_hub(self.settings.adapter):
-                access = Access(offline=is_offline(self.settings.offline), report=report, stop=stop or threading.Event())
-                locate(self.settings.adapter, access)
+        stop = stop or threading.Event()
+        with self._held(stop):
+            self._fetch(report, stop)
 
     def optimize(self, prompt: str, stop: threading.Event | None = None, report: Report | None = None) -> Rewrite:
         """The likeliest rewrite of `prompt`.
@@ -77,8 +86,9 @@ class Optimizer:
         """
         started = time.perf_counter()
         check_prompt(prompt)
-        with self._alone() as rewriter:
-            written = rewriter.rewrite(prompt, stop or threading.Event(), report)
+        stop = stop or threading.Event()
+        with self._alone(stop) as rewriter:
+            written = rewriter.rewrite(prompt, stop, report)
         return _timed(written, time.perf_counter() - started)
 
     def stream(self, prompt: str, stop: threading.Event | None = None) -> Generator[Progress | Rewrite, None, None]:
@@ -132,12 +142,16 @@ class Optimizer:
     def variants(self, prompt: str, count: int, stop: threading.Event | None = None) -> list[Rewrite]:
         """Up to `count` different rewrites, the network's surest first: the likeliest one and others drawn at the adapter's temperature.
 
-        The seconds of each are those of all. Raises what `optimize` raises; drawn rewrites that fail are left out.
+        The seconds of each are those of all. Raises what `optimize` raises, InvalidInput for a count that is not from 1 to 20; drawn
+        rewrites that fail are left out.
         """
         started = time.perf_counter()
+        if not 1 <= count <= MOST_VARIANTS:
+            raise InvalidInput(f"{count} variants cannot be had.", f"Ask for 1 to {MOST_VARIANTS}.")
         check_prompt(prompt)
-        with self._alone() as rewriter:
-            found = rewriter.variants(prompt, count, stop or threading.Event())
+        stop = stop or threading.Event()
+        with self._alone(stop) as rewriter:
+            found = rewriter.variants(prompt, count, stop)
         seconds = time.perf_counter() - started
         return [_timed(written, seconds) for written in found]
 
@@ -161,15 +175,33 @@ class Optimizer:
             yield _timed(found, seconds) if isinstance(found, Written) else found
 
     def _written(self, prompts: Sequence[str], stop: threading.Event) -> list[Written | RewriteFailed | InvalidInput]:
-        with self._alone() as rewriter:
+        with self._alone(stop) as rewriter:
             return rewriter.batch(prompts, stop)
 
+    def _fetch(self, report: Callable[[Fetched], None], stop: threading.Event) -> None:
+        """See `fetch`; for the holder of the lock."""
+        if self._rewriter is None and not self._fetched and not self.settings.is_remote and may_need_hub(self.settings.adapter):
+            locate(self.settings.adapter, Access(offline=is_offline(self.settings.offline), report=report, stop=stop))
+            self._fetched = True
+
     @contextmanager
-    def _alone(self) -> Iterator[Rewriter]:
+    def _held(self, stop: threading.Event) -> Iterator[None]:
+        """The lock. Raises Cancelled once `stop` is set while another call has it."""
+        while not self._lock.acquire(timeout=TICK):
+            if stop.is_set():
+                raise Cancelled("The rewrite was cancelled.")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def _alone(self, stop: threading.Event) -> Iterator[Rewriter]:
         """What rewrites, loaded if it was not, for one caller at a time."""
-        with self._lock:
+        with self._held(stop):
             try:
                 if self._rewriter is None:
+                    self._fetch(lambda _: None, stop)  # loading fetches too, but nothing could stop that
                     self._rewriter = self._loader(self.settings)
                 yield self._rewriter
             except MemoryError as error:

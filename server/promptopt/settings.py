@@ -5,13 +5,15 @@ from dataclasses import dataclass, field, fields
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
+from promptopt.errors import InvalidInput
+
 REMOTE = "remote"
 ENGINES = ("auto", "compiled", "reference", REMOTE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a user can set, as `promptopt.<camelCase name>` in an editor."""
+    """What a user can set, as `promptopt.<camelCase name>` in an editor. Raises InvalidInput for a value that is none."""
 
     adapter: str = "golden"
     "Which adapter writes: the name of a built-in one, a folder, or owner/name or owner/name@revision on the Hugging Face Hub."
@@ -33,6 +35,12 @@ class Settings:
 
     idle_unload_seconds: int = 600
     "After how many seconds without a rewrite the language server releases the network's memory; 0 keeps it."
+
+    def __post_init__(self) -> None:
+        for name, kind in get_type_hints(Settings).items():
+            problem = _problem(name, getattr(self, name), kind)
+            if problem:
+                raise InvalidInput(f"The setting {name} {problem}.", "Mend it, or leave it out.")
 
     @property
     def is_remote(self) -> bool:

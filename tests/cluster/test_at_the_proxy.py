@@ -1,16 +1,19 @@
 """What the proxy of each machine makes of answers, and what options the deployment takes; no cluster is started."""
 
+import asyncio
 from typing import Any
 
 import httpx2
 import pytest
+from fakes import fake_optimizer
 from pydantic import ValidationError
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 pytest.importorskip("ray")
 
-from promptopt.cluster import Options, Retryable, at_the_proxy
+from promptopt.cluster import AT_A_TIME, Options, Replica, Retryable, at_the_proxy
+from promptopt.settings import ServerSettings, Settings
 
 pytestmark = pytest.mark.cluster
 
@@ -94,3 +97,13 @@ def test_the_configuration_for_ten_machines_is_one_that_ray_serve_reads() -> Non
     assert application.import_path == "promptopt.cluster:app"
     assert Options.model_validate(application.args).allowed_hosts == ("prompts.example.org",)
     assert [deployment.name for deployment in application.deployments] == ["promptopt"]
+
+
+async def test_a_replica_takes_all_that_it_is_given_however_few_may_wait_at_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PROMPTOPT_TOKEN", raising=False)
+    app = Replica(Settings(), ServerSettings(queue=1), lambda _: fake_optimizer()).__serve_build_asgi_app__()
+    transport = httpx2.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        prompts = {"prompts": ["a", "b"]}
+        answers = await asyncio.gather(*(client.post("/optimize/batch", json=prompts, timeout=60) for _ in range(AT_A_TIME)))
+    assert [(answer.status_code, len(answer.json()["results"])) for answer in answers] == [(200, 2)] * AT_A_TIME

@@ -111,6 +111,7 @@ async def test_prompts_that_cannot_be_worked_on_are_422(path: str) -> None:
         ("{}", "body.prompt: Field required."),
         ('{"prompt": 3}', "body.prompt: Input should be a valid string."),
         ('{"prompt": "a", "variants": 0}', "body.variants: Input should be greater than or equal to 1."),
+        ('{"prompt": "a", "variants": 21}', "body.variants: Input should be less than or equal to 20."),
         ('{"prompt": "a", "variants": "2"}', "body.variants: Input should be a valid integer."),
         ('{"prompt": "a", "varints": 2}', "body.varints: Extra inputs are not permitted."),
     ],
@@ -151,7 +152,7 @@ async def test_a_body_of_ten_megabytes_is_413_and_one_that_is_allowed_is_read() 
     async with serving() as client:
         large = await client.post("/optimize", content=b"x" * 10_000_000)
         allowed = await client.post("/optimize", content=b"x" * LARGEST_BODY)
-    assert refused(large) == (413, "refused", "The request has 10,000,000 bytes or more; 4,194,304 are allowed.")
+    assert refused(large) == (413, "too_large", "The request has 10,000,000 bytes or more; 4,194,304 are allowed.")
     assert allowed.status_code == 422
 
 
@@ -200,7 +201,7 @@ async def test_health_says_why_the_network_is_not_loaded(error: PromptoptError) 
 async def test_a_batch_that_never_fits_into_the_queue_is_422() -> None:
     async with serving(queue=2) as client:
         answer = await client.post("/optimize/batch", json={"prompts": ["a", "b", "c"]})
-    assert refused(answer) == (422, "invalid_input", "3 prompts came at once; 2 may wait.")
+    assert refused(answer) == (422, "too_large", "3 prompts came at once; 2 may wait.")
 
 
 async def test_health_says_what_runs() -> None:

@@ -2,16 +2,16 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from fakes import fake_rewrite
+from fakes import fake_model, fake_rewrite
 from serving import Held
 
-from promptopt.adapters.access import Fetched
+from promptopt.adapters.access import Access
 from promptopt.engine.model import Model
-from promptopt.errors import Busy, Cancelled, InvalidInput, Unavailable
+from promptopt.errors import BundleError, Busy, Cancelled, InvalidInput, Unavailable
 from promptopt.http.batches import Batches
 from promptopt.optimizer import BATCH, Optimizer, Rewrite
 from promptopt.settings import Settings
@@ -69,21 +69,54 @@ async def test_what_arrives_while_the_network_is_busy_is_the_next_batch() -> Non
     assert observed == [1, BATCH, 2]
 
 
-async def test_a_download_at_the_start_ends_with_the_server() -> None:
+async def test_a_download_at_the_start_ends_with_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     begun, ended = threading.Event(), list[bool]()
 
-    class Downloading(Optimizer):
-        def fetch(self, report: Callable[[Fetched], None], stop: threading.Event | None = None) -> None:
-            assert stop is not None
-            begun.set()
-            ended.append(stop.wait(20))
-            raise Cancelled("Fetching was cancelled.")
+    def downloading(name: str, access: Access) -> None:
+        begun.set()
+        ended.append(access.stop.wait(20))
+        raise Cancelled("Fetching was cancelled.")
 
-    batches = Batches(lambda style: Downloading(Settings(adapter=style), broken_off), 1, lambda size: None)
+    monkeypatch.setattr("promptopt.optimizer.locate", downloading)
+    batches = Batches(lambda style: Optimizer(Settings(adapter=style), broken_off), 1, lambda size: None)
     batches.start("owner/name")
     await until(begun)
     await batches.close()
     assert ended == [True]
+
+
+async def test_prompts_that_are_refused_prove_no_network() -> None:
+    problem = BundleError("There is no such adapter.", "Name another.")
+
+    def missing(settings: Settings) -> Model:
+        raise problem
+
+    batches = Batches(lambda style: Optimizer(Settings(adapter=style), missing), 2, lambda size: None, pause=60)
+    batches.start("golden")
+    while batches.problem is None:
+        await asyncio.sleep(0.001)
+    (refusal,) = await batches.rewrites([" "], "golden")
+    assert isinstance(refusal, InvalidInput)
+    assert (batches.ready, batches.problem) == (False, problem)
+    await batches.close()
+
+
+async def test_loading_that_failed_is_tried_again_until_it_succeeds() -> None:
+    outcomes = [BundleError("The Hub is down."), MemoryError(), fake_model()]
+
+    def passing(settings: Settings) -> Model:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Model):
+            return outcome
+        raise outcome
+
+    optimizer = Optimizer(Settings(), passing)
+    batches = Batches(lambda _: optimizer, 1, lambda size: None, pause=0.001)
+    batches.start("golden")
+    while not batches.ready:
+        await asyncio.sleep(0.001)
+    assert (batches.problem, outcomes) == (None, [])
+    await batches.close()
 
 
 async def test_styles_do_not_share_a_batch() -> None:

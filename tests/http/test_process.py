@@ -5,12 +5,14 @@ import json
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2
 import pytest
 from fakes import fake_rewrite
 from serve_process import FAKE, REAL, started
+from serving import events
 
 from promptopt.cli import main
 
@@ -56,6 +58,35 @@ def test_a_server_that_is_told_to_stop_first_answers_what_it_accepted(number: si
         assert (process.wait(60), *process.communicate()) == (0, "", "")
 
 
+def test_who_still_waits_when_the_grace_is_over_is_told_so_and_a_stream_in_its_events() -> None:
+    said = {"code": "unavailable", "message": "The server is stopping.", "hint": "Send the prompt again once it is back."}
+    with started(FAKE, PROMPTOPT_FAKE_DELAY="1", PROMPTOPT_FAKE_GRACE="0.3") as (process, address), ThreadPoolExecutor(1) as pool:
+        with httpx2.stream("POST", f"{address}/optimize/stream", json={"prompt": "a"}, timeout=60) as stream:
+            chunks = stream.iter_text()
+            text = next(chunks)
+            asked = pool.submit(httpx2.post, f"{address}/optimize", json={"prompt": "b"}, timeout=60)
+            while waiting(address) < 1:
+                pass
+            process.send_signal(signal.SIGTERM)
+            text += "".join(chunks)
+        plain = asked.result()
+        assert events(text)[-1] == ("error", said)
+        assert (plain.status_code, plain.headers["retry-after"], plain.json()) == (503, "2", {"error": said})
+        assert (process.wait(60), *process.communicate()) == (0, "", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process gets signals of its own kind there")
+def test_a_second_ctrl_c_ends_the_server_at_once_also_while_its_network_is_loaded() -> None:
+    with started(FAKE, PROMPTOPT_FAKE_LOADING="600") as (process, address):
+        assert httpx2.get(f"{address}/health/live", timeout=60).status_code == 200
+        process.send_signal(signal.SIGINT)
+        with suppress(httpx2.TransportError):
+            while httpx2.get(f"{address}/health/live", timeout=60):
+                pass
+        process.send_signal(signal.SIGINT)
+        assert (process.wait(60), *process.communicate()) == (-signal.SIGINT, "", "")
+
+
 @pytest.mark.parametrize("path", ["/optimize", "/optimize/stream"])
 def test_a_client_that_hangs_up_stops_the_network(path: str) -> None:
     with started(FAKE, PROMPTOPT_FAKE_DELAY="0.1") as (_, address):
@@ -72,7 +103,7 @@ def test_a_client_that_hangs_up_stops_the_network(path: str) -> None:
 def test_ten_megabytes_over_a_socket_are_answered_with_413() -> None:
     with started(FAKE) as (_, address):
         answer = httpx2.post(f"{address}/optimize", content=b"x" * 10_000_000, timeout=60)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (413, "refused")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
 
 
 def test_off_loopback_a_token_is_required(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

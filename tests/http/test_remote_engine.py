@@ -59,6 +59,15 @@ def test_a_stream_grows_to_the_rewrite(address: str) -> None:
     assert (texts[-1], rewrite.text) == (fake_rewrite("fix 😀"), fake_rewrite("fix 😀"))
 
 
+def test_a_batch_that_the_server_does_not_take_at_once_is_sent_in_parts(address: str) -> None:
+    long = [f"{number} {'😀' * 22_500}" for number in range(16)]  # 12 bytes of JSON each
+    assert [found.text for found in client_of(address).batch(long) if isinstance(found, Rewrite)] == [fake_rewrite(text) for text in long]
+    with started(FAKE, "--queue", "1") as (_, small):
+        found = list(client_of(small).batch(["a", "b", " "]))
+    assert [text.text for text in found[:2] if isinstance(text, Rewrite)] == [fake_rewrite("a"), fake_rewrite("b")]
+    assert isinstance(found[2], InvalidInput)
+
+
 async def test_event_loops_have_it_too(address: str) -> None:
     assert (await client_of(address).aoptimize("fix it")).text == fake_rewrite("fix it")
     told = [step async for step in client_of(address).astream("fix it")]

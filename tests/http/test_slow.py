@@ -31,6 +31,11 @@ class FakeConnection:
     transport: Any = None
 
 
+@dataclass(eq=False)
+class OtherConnection:
+    transport: Any = None
+
+
 def test_a_connection_without_a_request_is_overdue_after_the_patience() -> None:
     arrivals, connection = Arrivals(patience=20), FakeConnection()
     assert [len(arrivals.overdue([connection], now)) for now in (0.0, 19.0, 20.0, 20.1)] == [0, 0, 0, 1]
@@ -61,6 +66,20 @@ def test_of_too_many_those_go_that_have_waited_longest_but_not_at_once() -> None
     assert arrivals.overdue(old, 0.0) == []
     assert arrivals.overdue([*old, *new], GRACE) == old
     assert arrivals.overdue(new, 2 * GRACE) == new[:1]
+
+
+def test_a_connection_of_another_protocol_is_one_without_a_request() -> None:
+    arrivals, other = Arrivals(patience=20), OtherConnection()
+    assert [len(arrivals.overdue([other], now)) for now in (0.0, 20.1)] == [0, 1]
+
+
+def test_nobody_changes_to_another_protocol() -> None:
+    with started(FAKE) as (_, address), socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=60) as client:
+        upgrade = (
+            b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        )
+        client.sendall(b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n" + upgrade + b"\r\n")
+        assert client.recv(12) == b"HTTP/1.1 200"
 
 
 def ask(address: str, prompt: str) -> str:

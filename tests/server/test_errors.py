@@ -4,7 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from promptopt.errors import BundleError, Busy, Cancelled, HubError, InvalidInput, PromptoptError, Refused, RewriteFailed, Unavailable
+from promptopt.errors import (
+    BundleError,
+    Busy,
+    Cancelled,
+    HubError,
+    InvalidInput,
+    PromptoptError,
+    Refused,
+    RewriteFailed,
+    TooLarge,
+    Unavailable,
+)
 from promptopt.files import read_text
 
 
@@ -20,6 +31,7 @@ from promptopt.files import read_text
         (Busy, "busy", 1),
         (Unavailable, "unavailable", 1),
         (Refused, "refused", 1),
+        (TooLarge, "too_large", 2),
     ],
 )
 def test_each_kind_has_its_code_and_exit_status(kind: type[PromptoptError], code: str, status: int) -> None:

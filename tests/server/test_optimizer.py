@@ -18,7 +18,7 @@ from promptopt.engine.loader import Model
 from promptopt.engine.model import confidence
 from promptopt.engine.protocol import Decoding, Token
 from promptopt.errors import Cancelled, InvalidInput, RewriteFailed
-from promptopt.optimizer import BATCH, LONGEST_PROMPT, Optimizer, Progress, Rewrite
+from promptopt.optimizer import BATCH, LONGEST_PROMPT, MOST_VARIANTS, Optimizer, Progress, Rewrite
 from promptopt.settings import Settings
 
 CODEC = mini_codec()
@@ -269,6 +269,12 @@ def test_one_variant_is_the_likeliest_rewrite() -> None:
 def test_variants_fail_where_the_likeliest_rewrite_does() -> None:
     with pytest.raises(RewriteFailed):
         on(Scripted({0: ([END], -0.5), 1: (saying("A"), -0.5)})).variants("fix it", 2)
+
+
+@pytest.mark.parametrize("count", [0, -1, MOST_VARIANTS + 1])
+def test_a_number_of_variants_that_no_surface_gives_is_refused(count: int) -> None:
+    with pytest.raises(InvalidInput, match=f"^{count} variants cannot be had. Ask for 1 to 20.$"):
+        on(Scripted({})).variants("fix it", count)
 
 
 def test_variants_are_cancelled_under_way() -> None:

@@ -7,8 +7,9 @@ import pytest
 from fakes import FakeEngine, fake_rewrite, manifest, mini_codec
 
 from promptopt import Optimizer as ExportedOptimizer
+from promptopt.adapters.access import Access
 from promptopt.engine.loader import Model
-from promptopt.errors import BundleError
+from promptopt.errors import BundleError, Cancelled
 from promptopt.optimizer import Optimizer
 from promptopt.settings import Settings
 
@@ -59,6 +60,44 @@ def test_a_loader_that_failed_is_asked_again() -> None:
     with pytest.raises(BundleError, match="Not there yet"):
         optimizer.optimize("fix it")
     assert optimizer.optimize("fix it").text == fake_rewrite("fix it")
+
+
+def test_a_call_that_waits_for_another_can_be_cancelled() -> None:
+    begun, go, stop = threading.Event(), threading.Event(), threading.Event()
+
+    def loader(settings: Settings) -> Model:
+        begun.set()
+        assert go.wait(60)
+        return Model(manifest(), CODEC, FakeEngine(CODEC))
+
+    optimizer = Optimizer(Settings(), loader)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(optimizer.optimize, "first")
+        assert begun.wait(60)
+        second = pool.submit(optimizer.optimize, "second", stop)
+        stop.set()
+        with pytest.raises(Cancelled):
+            second.result(60)
+        go.set()
+        assert first.result().text == fake_rewrite("first")
+
+
+def test_a_download_is_cancelled_and_the_next_call_downloads_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    stops, stop = list[threading.Event](), threading.Event()
+
+    def downloading(name: str, access: Access) -> None:
+        stops.append(access.stop)
+        if access.stop is stop:
+            stop.set()
+            raise Cancelled("Fetching was cancelled.")
+
+    monkeypatch.setattr("promptopt.optimizer.locate", downloading)
+    optimizer = Optimizer(Settings(adapter="owner/name"), lambda _: Model(manifest(), CODEC, FakeEngine(CODEC)))
+    with pytest.raises(Cancelled):
+        optimizer.optimize("fix it", stop)
+    optimizer.fetch(lambda _: None)
+    assert optimizer.optimize("fix it").text == fake_rewrite("fix it")
+    assert (stops[0] is stop, len(stops)) == (True, 2)
 
 
 def test_the_package_exports_it() -> None:

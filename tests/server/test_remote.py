@@ -16,7 +16,7 @@ from promptopt.engine.exchange import connect_to
 from promptopt.engine.loader import load_rewriter
 from promptopt.engine.remote import Remote, events, remote
 from promptopt.engine.rewriter import Progress, Written
-from promptopt.errors import Busy, Cancelled, InvalidInput, PromptoptError, Refused, RewriteFailed, Unavailable
+from promptopt.errors import Busy, Cancelled, InvalidInput, PromptoptError, Refused, RewriteFailed, TooLarge, Unavailable
 from promptopt.optimizer import Optimizer
 from promptopt.settings import Settings
 
@@ -289,6 +289,15 @@ def test_a_report_that_fails_closes_the_request() -> None:
         assert server.left.wait(20)
 
 
+def test_a_prompt_that_is_too_large_for_what_stands_before_the_server_fails_alone() -> None:
+    with answering(b"HTTP/1.1 413 Too Large\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n") as server:
+        failures = server.remote().batch(["a", "b"], going())
+    assert len(server.requests) == 3
+    assert [(type(failure), str(failure)) for failure in failures] == [
+        (TooLarge, f"The request is too large for {server.url}. Send fewer prompts at a time, or shorter ones.")
+    ] * 2
+
+
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
@@ -304,10 +313,9 @@ def test_server_sent_events(lines: list[bytes], expected: list[tuple[str, bytes]
     assert list(events(lines)) == expected
 
 
-@pytest.mark.parametrize(("url", "said"), [("", "needs the address of a server"), ("prompts:8000", "'prompts:8000' is no address")])
-def test_without_an_address_it_says_where_to_give_one(url: str, said: str) -> None:
-    with pytest.raises(InvalidInput, match=said) as caught:
-        load_rewriter(Settings(engine="remote", remote_url=url))
+def test_without_an_address_it_says_where_to_give_one() -> None:
+    with pytest.raises(InvalidInput, match="needs the address of a server") as caught:
+        load_rewriter(Settings(engine="remote"))
     assert caught.value.hint == "Set promptopt.remoteUrl (--remote_url) to one like http://prompts.example.org:8000."
 
 

@@ -1,11 +1,29 @@
 """Settings as editors send them."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 
+from promptopt.errors import InvalidInput
 from promptopt.settings import Settings, camel_case, is_server_url, parse_settings
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"engine": "Remote"}, "The setting engine should be one of auto, compiled, reference, remote, not 'Remote'."),
+        ({"threads": -3}, "The setting threads should be between 0 and 256, not -3."),
+        ({"threads": True}, "The setting threads should be of type int, not True."),
+        ({"adapter": " "}, "The setting adapter should be a name or a folder, not ' '."),
+    ],
+)
+def test_settings_of_python_are_held_to_the_same_rules(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        Settings(**values)
+    with pytest.raises(InvalidInput):
+        replace(Settings(), **values)
+    assert (caught.value.message, caught.value.hint) == (said, "Mend it, or leave it out.")
 
 
 def test_the_defaults() -> None:

@@ -11,21 +11,23 @@ from promptopt.adapters.names import is_offline
 from promptopt.credentials import SERVICE, VARIABLE, token_for
 from promptopt.engine.exchange import EVENTS, SILENCE_SECONDS, Exchange, Head, connect_to
 from promptopt.engine.rewriter import Progress, Report, Written
-from promptopt.errors import Busy, InvalidInput, PromptoptError, Refused, RewriteFailed, Unavailable
+from promptopt.errors import Busy, InvalidInput, PromptoptError, Refused, RewriteFailed, TooLarge, Unavailable
 from promptopt.files import parse_json
-from promptopt.settings import Settings, is_server_url
+from promptopt.settings import Settings
 
 _JSON = "application/json"
-_OWN: Mapping[str, type[PromptoptError]] = {kind.code: kind for kind in (InvalidInput, RewriteFailed, Busy)}
+_OWN: Mapping[str, type[PromptoptError]] = {kind.code: kind for kind in (InvalidInput, TooLarge, RewriteFailed, Busy)}
 "Failures that are about the prompt or the moment, and that the server says as this machine would."
 
 
 def remote(settings: Settings) -> "Remote":
     """The server of the settings; no socket is opened before the first prompt. Raises InvalidInput when it cannot be asked."""
     url = settings.remote_url
-    if not is_server_url(url):
-        what = f"{url!r} is no address of a server" if url else "The engine remote needs the address of a server"
-        raise InvalidInput(f"{what}.", "Set promptopt.remoteUrl (--remote_url) to one like http://prompts.example.org:8000.")
+    if not url:
+        raise InvalidInput(
+            "The engine remote needs the address of a server.",
+            "Set promptopt.remoteUrl (--remote_url) to one like http://prompts.example.org:8000.",
+        )
     if is_offline(settings.offline):
         raise InvalidInput(
             f"Offline mode is on, so the server {url} is not asked.",
@@ -67,8 +69,12 @@ class Remote:
         return [self._written(row) for row in (answer, *(others if isinstance(others, list) else ()))]
 
     def batch(self, prompts: Sequence[str], stop: threading.Event) -> list[Written | RewriteFailed | InvalidInput]:
-        """See Rewriter. Raises what `rewrite` raises."""
-        rows = self._answer("/optimize/batch", {"prompts": prompts}, stop).get("results")
+        """See Rewriter. What is too large for the server is sent in halves, and fails alone. Raises what `rewrite` raises."""
+        try:
+            rows = self._answer("/optimize/batch", {"prompts": prompts}, stop).get("results")
+        except TooLarge as error:
+            half = len(prompts) // 2
+            return [*self.batch(prompts[:half], stop), *self.batch(prompts[half:], stop)] if half else [error]
         if not isinstance(rows, list) or len(rows) != len(prompts):
             raise self._odd("another number of rewrites than it was asked for")
         return [self._outcome(row) for row in rows]
@@ -105,6 +111,8 @@ class Remote:
             rest = (part for part in told if isinstance(part, bytes))
             if head.status == 401:
                 raise self._unauthorised(bool(token))
+            if head.status == 413 and head.kind != _JSON:  # what stands before the server says so in its own form
+                raise TooLarge(f"The request is too large for {self._url}.", "Send fewer prompts at a time, or shorter ones.")
             if head.status != 200 or head.kind != kind:
                 problem = self._object(b"".join(rest), head.status).get("error")
                 raise self._failure(problem, head.status)

@@ -7,9 +7,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from starlette.responses import JSONResponse
 
 from promptopt.errors import Busy, InvalidInput, PromptoptError, RewriteFailed
-from promptopt.optimizer import LONGEST_PROMPT
+from promptopt.optimizer import LONGEST_PROMPT, MOST_VARIANTS
 
-MOST_VARIANTS = 10
 MOST_PROMPTS = 128
 RETRY_SECONDS = "2"
 EXAMPLE = "create function"

@@ -79,7 +79,10 @@ class Styles:
 
 
 def create_app(settings: Settings, server: ServerSettings, token: str = "", make: Make = Optimizer) -> FastAPI:
-    """The ASGI application. Its network is loaded when it starts up, and it holds no prompt longer than its answer takes."""
+    """The ASGI application. Its network is loaded when it starts up, and it holds no prompt longer than its answer takes.
+
+    `app.state.close()` tells all who wait for an answer that the server is stopping, and stops the network.
+    """
     styles, metrics = Styles(settings, make), Metrics()
     batches = Batches(styles.optimizer, server.queue, metrics.batch)
     metrics.watch_queue(lambda: batches.waiting)
@@ -92,6 +95,7 @@ def create_app(settings: Settings, server: ServerSettings, token: str = "", make
         middleware=_gates(server, token, metrics),
         lifespan=_lifespan(batches, settings.adapter),
     )
+    app.state.close = batches.close
     _add_failures(app)
     _add_rewriting(app, batches, styles, metrics)
     _add_operation(app, batches, settings.adapter, metrics)
@@ -117,8 +121,10 @@ def _lifespan(batches: Batches, style: str) -> Callable[[FastAPI], AbstractAsync
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         batches.start(style)
-        yield
-        await batches.close()
+        try:
+            yield
+        finally:
+            await batches.close()
 
     return lifespan
 

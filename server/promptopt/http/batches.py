@@ -5,23 +5,27 @@ import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptopt.errors import Busy, InvalidInput, PromptoptError, RewriteFailed, Unavailable
+from promptopt.errors import Busy, Cancelled, PromptoptError, TooLarge, Unavailable
 from promptopt.optimizer import BATCH, Optimizer, Progress, Rewrite
 
 WAIT = 0.005
 "Seconds that the first prompt waits for others to share its batch."
+PAUSE, LONGEST_PAUSE = 1.0, 60.0
+"Seconds until loading that failed is tried again, twice as many each time: a server that is not ready may get no prompt to try it."
 Work = Callable[[Optimizer, threading.Event], Any]
 
 
 @dataclass(eq=False)
 class Batch:
-    """Jobs that are computed together; `stop` ends the network once nobody waits for any of them."""
+    """Jobs that are computed together; `stop` ends the network once nobody waits for any of them. proven: the network is in memory."""
 
     jobs: "list[Job]"
     stop: threading.Event = field(default_factory=threading.Event)
+    proven: bool = False
 
 
 @dataclass(eq=False)
@@ -52,19 +56,28 @@ class Batches:
     """The queue before the network, and the one thread that runs it. All methods belong to one event loop.
 
     optimizer_for: the optimizer of a style, asked for on the network's thread.  longest: how many prompts may wait.
-    observe: told of the size of each batch.
+    observe: told of the size of each batch.  pause: seconds until loading is tried again for the first time.
     """
 
-    def __init__(self, optimizer_for: Callable[[str], Optimizer], longest: int, observe: Callable[[int], None], wait: float = WAIT) -> None:
+    def __init__(
+        self,
+        optimizer_for: Callable[[str], Optimizer],
+        longest: int,
+        observe: Callable[[int], None],
+        wait: float = WAIT,
+        pause: float = PAUSE,
+    ) -> None:
         self._optimizer_for = optimizer_for
         self._longest = longest
         self._observe = observe
         self._wait = wait
+        self._pause = pause
         self._queue: deque[Job] = deque()
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="promptopt-inference")
         self._running: Batch | None = None
         self._worker: asyncio.Task[None] | None = None
+        self._loading: asyncio.Task[None] | None = None
         self._closed = False
         self.loaded = False
         self.problem: PromptoptError | None = None
@@ -80,9 +93,10 @@ class Batches:
         return self.loaded and not self._closed
 
     def start(self, style: str) -> None:
-        """Takes prompts from now on, and loads the network of `style`; `problem` says why that failed."""
-        self._worker = asyncio.get_running_loop().create_task(self._serve())
-        self._submit([self._job(style, work=lambda optimizer, _: optimizer.load())])
+        """Takes prompts from now on, and loads the network of `style`, again and again if need be; `problem` says why that failed."""
+        loop = asyncio.get_running_loop()
+        self._loading = loop.create_task(self._load(style))
+        self._worker = loop.create_task(self._serve())
 
     async def close(self) -> None:
         """Stops what runs and refuses what waits; a server that has answered everybody has nothing of either."""
@@ -95,12 +109,14 @@ class Batches:
             if not job.answer.done():
                 job.fail(stopping())
         self._arrived.set()
+        if self._loading is not None:
+            self._loading.cancel()
         if self._worker is not None:
             await self._worker
         self._thread.shutdown(wait=False)
 
     async def rewrites(self, prompts: Sequence[str], style: str) -> list[Rewrite | BaseException]:
-        """For each prompt its rewrite or what kept it from one, in order. Raises Busy, Unavailable, InvalidInput for more than may wait."""
+        """For each prompt its rewrite or what kept it from one, in order. Raises Busy, Unavailable, TooLarge for more than may wait."""
         return await self._answers([self._job(style, prompt) for prompt in prompts])
 
     async def alone(self, work: Work, style: str) -> Any:
@@ -141,12 +157,23 @@ class Batches:
         if self._closed:
             raise stopping()
         if len(jobs) > self._longest:
-            raise InvalidInput(f"{len(jobs)} prompts came at once; {self._longest} may wait.", "Send fewer at a time.")
+            raise TooLarge(f"{len(jobs)} prompts came at once; {self._longest} may wait.", "Send fewer at a time.")
         self._queue = deque(job for job in self._queue if not job.gone)
         if self.waiting + len(jobs) > self._longest:
             raise Busy(f"{self.waiting} prompts are waiting already; {self._longest} may.", "Send yours again in a few seconds.")
         self._queue.extend(jobs)
         self._arrived.set()
+
+    async def _load(self, style: str) -> None:
+        pause = self._pause
+        while not self.loaded:
+            job = self._job(style, work=lambda optimizer, stop: optimizer.load(stop))
+            with suppress(Busy):  # one of those that wait will load it
+                self._submit([job])
+                await asyncio.wait({job.answer})
+            if not self.loaded:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _serve(self) -> None:
         while not self._closed:
@@ -176,8 +203,11 @@ class Batches:
         run = asyncio.get_running_loop().run_in_executor(self._thread, self._results, batch)
         await asyncio.wait({run})
         error = run.exception()
-        self.loaded = self.loaded or error is None or isinstance(error, RewriteFailed)
-        self.problem = error if isinstance(error, PromptoptError) and not self.loaded else None
+        self.loaded = self.loaded or batch.proven
+        if self.loaded:
+            self.problem = None
+        elif isinstance(error, PromptoptError) and not isinstance(error, Cancelled):
+            self.problem = error
         for number, job in enumerate(batch.jobs):
             result = error or run.result()[number]
             if job.answer.done():
@@ -190,11 +220,13 @@ class Batches:
     def _results(self, batch: Batch) -> list[Any]:
         """On the network's thread: what each job gets. Raises what meets them all."""
         optimizer = self._optimizer_for(batch.jobs[0].style)
-        optimizer.fetch(lambda _: None, batch.stop)  # loading fetches too, but nothing could stop that
         work = batch.jobs[0].work
-        if work is not None:
-            return [work(optimizer, batch.stop)]
-        return list(optimizer.batch([job.prompt for job in batch.jobs], batch.stop))
+        try:
+            if work is not None:
+                return [work(optimizer, batch.stop)]
+            return list(optimizer.batch([job.prompt for job in batch.jobs], batch.stop))
+        finally:
+            batch.proven = optimizer.loaded  # prompts that are refused, all of a batch perhaps, ask no network
 
 
 async def _heard(job: Job, told: "asyncio.Queue[Progress | None]") -> AsyncGenerator[Progress | Rewrite, None]:

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from promptopt.errors import Refused
+from promptopt.errors import Refused, TooLarge
 from promptopt.http.answers import failure
 
 LARGEST_BODY = 4 * 1024 * 1024
@@ -99,7 +99,7 @@ class WholeRequests:
             return
         messages, size = await received(receive, Headers(scope=scope).get("content-length", ""))
         if size > LARGEST_BODY:
-            error = Refused(
+            error = TooLarge(
                 f"The request has {size:,} bytes or more; {LARGEST_BODY:,} are allowed.", "Send fewer prompts at a time, or shorter ones."
             )
             await failure(error, 413)(scope, receive, send)

@@ -44,8 +44,9 @@ class Arrivals:
         waiting = [connection for connection in connections if is_without_request(connection)]
         known, self._since = self._since, {}
         for connection in waiting:
-            cycle, since = known.get(connection, (connection.cycle, now))
-            self._since[connection] = (connection.cycle, since if cycle is connection.cycle else now)
+            now_on = _cycle(connection)
+            cycle, since = known.get(connection, (now_on, now))
+            self._since[connection] = (now_on, since if cycle is now_on else now)
         waiting.sort(key=lambda connection: self._since[connection][1])
         waited = [(connection, now - self._since[connection][1]) for connection in waiting]
         too_many = len(waiting) - self._most
@@ -54,8 +55,13 @@ class Arrivals:
 
 def is_without_request(connection: Connection) -> bool:
     """Whether no request is being answered and none has arrived whole."""
-    cycle = connection.cycle
+    cycle = _cycle(connection)
     return cycle is None or cycle.more_body or cycle.response_complete
+
+
+def _cycle(connection: Connection) -> Cycle | None:
+    """Its request; what is no connection of h11 has none, and must not end the watch over the others."""
+    return getattr(connection, "cycle", None)
 
 
 async def hang_up_on_the_slow(connections: Collection[Connection], arrivals: Arrivals) -> None:

@@ -38,7 +38,7 @@ class Optimizers:
         with self._lock:
             optimizer = self._of(settings)
         optimizer.fetch(report, stop)
-        optimizer.load()
+        optimizer.load(stop)
         with self._lock:
             if self._made.get(_key(settings)) is optimizer:
                 self._loaded.add(_key(settings))
