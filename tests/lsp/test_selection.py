@@ -173,3 +173,20 @@ def test_a_cursor_is_in_its_comment_its_string_or_its_paragraph(document: str, e
 
 def test_a_cursor_in_white_space_is_nowhere() -> None:
     assert select_around(Source("a\n\n  \n\nb"), 4) is None
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("blank", ["", "  ", "\t"])
+@pytest.mark.parametrize("language", ["python", "plaintext"])
+def test_a_cursor_on_an_empty_line_is_at_no_text(newline: str, blank: str, language: str) -> None:
+    document = newline.join([blank, "one", blank, "two", blank])
+    between = document.index("one") + len("one" + newline)
+    for at in (0, between, between + len(blank), len(document)):
+        assert select_around(Source(document, language), at) is None
+    assert select_in(Source(document, language), between + len(blank), between + len(blank + newline)) is None
+    assert select_around(Source(document, language), document.index("two")) == Selection(document.index("two"), "two")
+
+
+def test_an_empty_line_of_a_string_is_in_the_string() -> None:
+    document = 'x = """one\n\ntwo"""\n'
+    assert select_around(Source(document, "python"), document.index("\n") + 1) == Selection(document.index("one"), "one\n\ntwo")

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from promptopt.frames import widened
+from promptopt.frames.lines import line_bounds
 
 _WITHIN_A_WORD = re.compile(r"\w\w")
 _BLANK_LINE = re.compile(r"(?:\r\n|\n|\r(?!\n))[ \t]*(?:\r\n|\n|\r)")
@@ -45,7 +46,7 @@ def select(source: Source, start: int, end: int) -> Selection | None:
 
 
 def select_around(source: Source, offset: int) -> Selection | None:
-    """The string, the comment or else the paragraph at `offset`; None where only white space is."""
+    """The string, the comment or else the paragraph at `offset`; None on a line of white space alone."""
     return _stripped(source.text, *(widened(source.text, source.language, source.name, offset) or _paragraph(source.text, offset)))
 
 
@@ -82,7 +83,10 @@ def _stripped(document: str, start: int, end: int) -> Selection | None:
 
 
 def _paragraph(document: str, offset: int) -> tuple[int, int]:
-    """Start and end of the paragraph around `offset`: up to the blank lines before and behind it."""
+    """Start and end of the paragraph around `offset`: up to the blank lines before and behind it. On a blank line, those of this line."""
+    line = line_bounds(document, offset, offset)[0]
+    if not document[slice(*line)].strip():
+        return line
     start = 0
     for blank in _BLANK_LINE.finditer(document):
         if blank.start() >= offset:
