@@ -104,7 +104,9 @@ def test_white_space_alone_gets_nothing_whatever_its_kind() -> None:
 
 @pytest.mark.parametrize("end", [(2, 1), (3, 1)])
 def test_one_character_gets_its_paragraph(end: tuple[int, int]) -> None:
-    assert offered((end[0], 0), end) == [{"uri": URI, "version": 4, "start": 19, "text": "second part\nof it", "adapter": "", "movable": True}]
+    assert offered((end[0], 0), end) == [
+        {"uri": URI, "version": 4, "start": 19, "text": "second part\nof it", "adapter": "", "movable": True}
+    ]
 
 
 def test_a_client_that_resolves_gets_a_lazy_action() -> None:

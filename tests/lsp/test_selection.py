@@ -129,7 +129,14 @@ def test_a_text_that_overlaps_itself_elsewhere_stands_twice() -> None:
 
 @pytest.mark.parametrize(
     ("document", "start", "expected"),
-    [("do it", 0, True), ("(do it)", 1, True), ("do it. do it", 0, False), ("undo it", 2, False), ("do its", 0, False), ("do it", 1, False)],
+    [
+        ("do it", 0, True),
+        ("(do it)", 1, True),
+        ("do it. do it", 0, False),
+        ("undo it", 2, False),
+        ("do its", 0, False),
+        ("do it", 1, False),
+    ],
 )
 def test_a_text_is_movable_that_stands_once_as_whole_words(document: str, start: int, expected: bool) -> None:
     assert movable(document, Selection(start, "do it")) is expected
