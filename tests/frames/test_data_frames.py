@@ -114,3 +114,41 @@ def test_lines_are_folded_under_the_quote_or_under_a_bound() -> None:
     assert rewritten("v: '⟦create⟧'\n", "a\nb", "yaml") == "v: 'a\n\n    b'\n"
     ahead = "{x: " + "y" * 1000 + ", v: "
     assert rewritten(ahead + "'⟦create⟧'}\n", "a\nb", "yaml") == ahead + "'a\n\n" + " " * 121 + "b'}\n"
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "key: ⟦some text⟧\n  continues here\n",
+        "key: some text\n  ⟦continues here⟧\n",
+        "- a: ⟦some text⟧\r\n\r\n    continues here\r\n",
+        "- ⟦some text⟧\n  continues here\n",
+        "⟦some text⟧\ncontinues here\n",
+        "key:\n  ⟦some text⟧\n  continues here\n",
+        "key:\n  some text -\n  ⟦continues here⟧\n",
+    ],
+)
+def test_a_line_of_a_longer_plain_yaml_value_is_refused(marked: str) -> None:
+    assert refused(marked, "yaml") == "The selection is not the whole of a YAML value."
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "key:\n  ⟦some text⟧\nz: 1\n",
+        "key: # c\n  ⟦some text⟧\nz: 1\n",
+        "key:\n  # c\n\n  ⟦some text⟧\n",
+        "- key: ⟦some text⟧\n  z: 1\n",
+        "-\n  ⟦some text⟧\n- b\n",
+        "key: ⟦some text⟧\n    # c\nz: 1\n",
+        "key: ⟦some text⟧ # c\nz: 1\n",
+        "--- \n⟦some text⟧\n...\n",
+        "⟦some text⟧",
+    ],
+)
+def test_a_plain_yaml_value_that_is_alone_is_rewritten(marked: str) -> None:
+    plain = yaml.safe_load(marked.replace("⟦", "").replace("⟧", ""))
+    assert framed(marked, "yaml").prompt == "some text"
+    assert str(yaml.safe_load(rewritten(marked, "Act: x\n- y", "yaml"))) == str(plain).replace(
+        "some text", "Act: x\\n- y" if plain != "some text" else "Act: x\n- y"
+    )

@@ -195,3 +195,20 @@ def test_a_file_s_name_tells_its_language_where_the_client_does_not(name: str) -
 def test_one_character_in_a_comment_or_a_string_is_widened_to_it(document: str, expected: str | None) -> None:
     found = widened(document, "python", "", document.index("create"))
     assert (found and document[slice(*found)]) == expected
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", ""])
+@pytest.mark.parametrize(
+    ("language", "comment"),
+    [("python", "# create"), ("javascript", "// create"), ("yaml", "# create"), ("shellscript", "# create"), ("unheard-of", "# create")],
+)
+def test_the_end_of_a_line_comment_belongs_to_it(language: str, comment: str, newline: str) -> None:
+    document = f"a: 1\nb: 2\n{comment}{newline}"
+    start = document.index(comment)
+    assert widened(document, language, "", start + len(comment)) == (start, start + len(comment))
+    assert widened(document, language, "", start - 1) is None
+
+
+def test_the_end_of_a_string_or_a_block_comment_does_not_belong_to_it() -> None:
+    assert widened("f('a')", "javascript", "", 5) is None
+    assert widened("/* a */g()", "javascript", "", 7) is None

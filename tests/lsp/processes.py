@@ -92,7 +92,7 @@ def initialized(process: subprocess.Popen[bytes], options: object = None, capabi
 
 def asked(process: subprocess.Popen[bytes], number: int) -> None:
     """The command that the action gives, sent as request `number`."""
-    data = {"uri": URI, "start": 2, "text": PROMPT}
+    data = {"uri": URI, "start": 2, "text": PROMPT, "movable": True}
     send(process, id=number, method="workspace/executeCommand", params={"command": "promptopt.optimize", "arguments": [data]})
 
 

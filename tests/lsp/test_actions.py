@@ -15,7 +15,7 @@ from promptopt.lsp.selection import Selection, Source
 URI = "file:///notes/a%20b.md"
 DOCUMENT = "😀 create function\n\nsecond part\nof it\n"
 LAZY = Delivery(resolves=True, versioned=True, progress=True)
-DATA = {"uri": URI, "version": 4, "start": 2, "text": "create function", "adapter": ""}
+DATA = {"uri": URI, "version": 4, "start": 2, "text": "create function", "adapter": "", "movable": True}
 ASKED_FOR = [
     (None, True),
     (["refactor"], True),
@@ -94,7 +94,7 @@ def test_an_empty_selection_gets_nothing(start: tuple[int, int], end: tuple[int,
 
 @pytest.mark.parametrize(("start", "end"), [((0, 18), (2, 0)), ((0, 2), (0, 3))])
 def test_white_space_gets_nothing_or_its_paragraph(start: tuple[int, int], end: tuple[int, int]) -> None:
-    whole = {"uri": URI, "version": 4, "start": 0, "text": "😀 create function", "adapter": ""}
+    whole = {"uri": URI, "version": 4, "start": 0, "text": "😀 create function", "adapter": "", "movable": True}
     assert offered(start, end) == ([] if start[0] != end[0] else [whole])
 
 
@@ -104,7 +104,9 @@ def test_white_space_alone_gets_nothing_whatever_its_kind() -> None:
 
 @pytest.mark.parametrize("end", [(2, 1), (3, 1)])
 def test_one_character_gets_its_paragraph(end: tuple[int, int]) -> None:
-    assert offered((end[0], 0), end) == [{"uri": URI, "version": 4, "start": 19, "text": "second part\nof it", "adapter": ""}]
+    assert offered((end[0], 0), end) == [
+        {"uri": URI, "version": 4, "start": 19, "text": "second part\nof it", "adapter": "", "movable": True}
+    ]
 
 
 def test_a_client_that_resolves_gets_a_lazy_action() -> None:
@@ -150,6 +152,7 @@ def test_a_request_comes_back_from_its_json_as_it_was() -> None:
         {**DATA, "start": -1},
         {**DATA, "text": ["x"]},
         {**DATA, "text": ""},
+        {**DATA, "movable": 1},
         {**DATA, "text": " \n"},
     ],
 )
@@ -184,7 +187,13 @@ def test_a_selection_without_one_meaning_is_disabled_where_the_client_shows_that
 
 
 @pytest.mark.parametrize(
-    ("end", "expected"), [((0, 3), Request(URI, 4, 0, "😀 create function")), ((0, 18), Request(URI, 4, 2, "create function"))]
+    ("end", "expected"),
+    [
+        ((0, 3), Request(URI, 4, 0, "😀 create function", movable=True)),
+        ((0, 18), Request(URI, 4, 2, "create function", movable=True)),
+        ((0, 4), Request(URI, 4, 0, "😀 create function", movable=True)),
+        ((0, 5), Request(URI, 4, 2, "cr")),
+    ],
 )
 def test_a_command_takes_the_selection_or_else_the_paragraph(end: tuple[int, int], expected: Request) -> None:
     range_ = types.Range(types.Position(0, 3), types.Position(*end))

@@ -127,7 +127,7 @@ class Talk:
     def rewrites(self) -> None:
         """A rewrite of the document is right."""
         number = next(NUMBERS)
-        data = {"uri": URI, "start": 2, "text": PROMPT}
+        data = {"uri": URI, "start": 2, "text": PROMPT, "movable": True}
         send(self.process, id=number, method="workspace/executeCommand", params={"command": "promptopt.optimize", "arguments": [data]})
         while (message := self.seen.get(timeout=PATIENCE)) is not None:
             if message.get("method") == "workspace/applyEdit":
@@ -222,7 +222,7 @@ def test_a_document_of_a_megabyte_is_taken_and_given_up(talk: Talk) -> None:
 @pytest.mark.parametrize("answer", [{"result": None}, {"result": {"applied": {}, "failedChange": []}}, {"error": 7}])
 def test_a_malformed_answer_of_the_client_ends_the_request_that_waits_for_it(talk: Talk, answer: Message) -> None:
     number = next(NUMBERS)
-    data = {"uri": URI, "start": 2, "text": PROMPT}
+    data = {"uri": URI, "start": 2, "text": PROMPT, "movable": True}
     send(talk.process, id=number, method="workspace/executeCommand", params={"command": "promptopt.optimize", "arguments": [data]})
     while (message := talk.seen.get(timeout=PATIENCE)) is not None and message.get("method") != "workspace/applyEdit":
         pass

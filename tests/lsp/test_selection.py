@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from promptopt.lsp.selection import Selection, Source, anchored, select_around
+from promptopt.lsp.selection import Selection, Source, anchored, movable, select_around
 from promptopt.lsp.selection import select as select_in
 
 TEXTS = st.text(alphabet=st.sampled_from("ab \t\r\n😀\u2028"), max_size=30)
@@ -95,40 +95,77 @@ def test_a_selection_is_a_stripped_piece_of_the_document(document: str, start: i
         assert document[found.start : found.end] == found.text == found.text.strip() != ""
 
 
-def test_in_an_unchanged_document_the_old_place_holds_even_where_the_text_stands_twice() -> None:
-    assert anchored("do it, do it", Selection(7, "do it"), True) == Selection(7, "do it")
+@pytest.mark.parametrize("alone", [True, False])
+def test_in_an_unchanged_document_the_old_place_holds_even_where_the_text_stands_twice(alone: bool) -> None:
+    assert anchored("do it, do it", Selection(7, "do it"), True, alone) == Selection(7, "do it")
 
 
 def test_in_a_changed_document_a_text_that_stands_twice_is_not_found_even_at_its_old_place() -> None:
-    assert anchored("TODO fix\nTODO fix", Selection(9, "TODO fix"), False) is None
+    assert anchored("TODO fix\nTODO fix", Selection(9, "TODO fix"), False, True) is None
 
 
 @pytest.mark.parametrize("unchanged", [True, False])
-def test_a_text_that_moved_is_found_where_it_is_now(unchanged: bool) -> None:
-    assert anchored("please do it", Selection(0, "do it"), unchanged) == Selection(7, "do it")
+def test_a_text_that_moved_is_found_where_it_is_now_if_it_was_alone(unchanged: bool) -> None:
+    assert anchored("please do it", Selection(0, "do it"), unchanged, True) == Selection(7, "do it")
+    assert anchored("please do it", Selection(0, "do it"), unchanged, False) is None
+
+
+def test_the_other_of_two_is_never_taken_for_one_that_is_gone() -> None:
+    asked = Selection(0, "TODO fix")
+    assert not movable("TODO fix\nTODO fix\n", asked)
+    assert anchored("TODO fix\n", asked, False, False) is None
 
 
 @pytest.mark.parametrize("unchanged", [True, False])
-@pytest.mark.parametrize("document", ["", "do", "do  it", "so: do it, do it", "DO IT"])
-def test_a_text_that_is_gone_or_stands_twice_elsewhere_is_not_found(document: str, unchanged: bool) -> None:
-    assert anchored(document, Selection(1, "do it"), unchanged) is None
+@pytest.mark.parametrize("document", ["", "do", "do  it", "so: do it, do it", "DO IT", "# undo it", "# do its", "x_do it", "do it2"])
+def test_a_text_that_is_gone_or_stands_twice_or_within_words_is_not_found(document: str, unchanged: bool) -> None:
+    assert anchored(document, Selection(1, "do it"), unchanged, True) is None
 
 
 def test_a_text_that_overlaps_itself_elsewhere_stands_twice() -> None:
-    assert anchored("x aXaXa", Selection(0, "aXa"), True) is None
+    assert anchored("x aXa Xa", Selection(0, "a"), True, True) is None
+    assert not movable("aXaXa", Selection(0, "aXa"))
 
 
-@given(TEXTS, TEXTS.filter(bool), st.integers(0, 30), st.booleans())
-@example(" aXaXa", "aXa", 0, True)
-def test_a_text_is_anchored_at_its_old_place_or_at_its_only_one(document: str, text: str, start: int, unchanged: bool) -> None:
-    found = anchored(document, Selection(start, text), unchanged)
+@pytest.mark.parametrize(
+    ("document", "start", "expected"),
+    [
+        ("do it", 0, True),
+        ("(do it)", 1, True),
+        ("do it. do it", 0, False),
+        ("undo it", 2, False),
+        ("do its", 0, False),
+        ("do it", 1, False),
+    ],
+)
+def test_a_text_is_movable_that_stands_once_as_whole_words(document: str, start: int, expected: bool) -> None:
+    assert movable(document, Selection(start, "do it")) is expected
+
+
+def test_a_text_that_has_no_letters_at_its_ends_has_no_words_around_it() -> None:
+    assert movable("x(do it)y", Selection(1, "(do it)"))
+
+
+@given(TEXTS, TEXTS.filter(bool), st.integers(0, 30), st.booleans(), st.booleans())
+@example(" aXaXa", "aXa", 0, True, True)
+@example("xab", "a", 0, False, True)
+def test_a_text_is_anchored_at_its_old_place_or_at_its_only_one_if_it_was_alone(
+    document: str, text: str, start: int, unchanged: bool, alone: bool
+) -> None:
+    found = anchored(document, Selection(start, text), unchanged, alone)
     everywhere = places(document, text)
     if unchanged and start in everywhere:
         assert found == Selection(start, text)
-    elif len(everywhere) == 1:
+    elif alone and len(everywhere) == 1 and whole_words(document, text, everywhere[0]):
         assert found == Selection(everywhere[0], text)
     else:
         assert found is None
+
+
+def whole_words(document: str, text: str, start: int) -> bool:
+    """Whether no letter stands at either end of `text` next to one of it."""
+    ahead, behind = document[:start][-1:], document[start + len(text) :][:1]
+    return not (ahead.isalpha() and text[0].isalpha()) and not (behind.isalpha() and text[-1].isalpha())
 
 
 @pytest.mark.parametrize(
@@ -143,3 +180,20 @@ def test_a_cursor_is_in_its_comment_its_string_or_its_paragraph(document: str, e
 
 def test_a_cursor_in_white_space_is_nowhere() -> None:
     assert select_around(Source("a\n\n  \n\nb"), 4) is None
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("blank", ["", "  ", "\t"])
+@pytest.mark.parametrize("language", ["python", "plaintext"])
+def test_a_cursor_on_an_empty_line_is_at_no_text(newline: str, blank: str, language: str) -> None:
+    document = newline.join([blank, "one", blank, "two", blank])
+    between = document.index("one") + len("one" + newline)
+    for at in (0, between, between + len(blank), len(document)):
+        assert select_around(Source(document, language), at) is None
+    assert select_in(Source(document, language), between + len(blank), between + len(blank + newline)) is None
+    assert select_around(Source(document, language), document.index("two")) == Selection(document.index("two"), "two")
+
+
+def test_an_empty_line_of_a_string_is_in_the_string() -> None:
+    document = 'x = """one\n\ntwo"""\n'
+    assert select_around(Source(document, "python"), document.index("\n") + 1) == Selection(document.index("one"), "one\n\ntwo")

@@ -131,7 +131,7 @@ def rewritten(client: str) -> tuple[list[Message], list[Message]]:
 @pytest.mark.parametrize("client", CLIENTS)
 def test_everything_that_the_server_says_from_the_first_message_to_the_last(client: str) -> None:
     spoken, actions = rewritten(client)
-    request = {"uri": URI, "version": 1, "start": 2, "text": PROMPT, "adapter": ""}
+    request = {"uri": URI, "version": 1, "start": 2, "text": PROMPT, "adapter": "", "movable": True}
     change = {"range": selection(ENCODINGS[client]), "newText": fake_rewrite(PROMPT).replace("\n", "\r\n")}
     versioned = {"documentChanges": [{"textDocument": {"uri": URI, "version": 1}, "edits": [change]}]}
     assert spoken[0] == initialize_answer(ENCODINGS[client])

@@ -65,16 +65,15 @@ def frame_of(document: str, language: str, name: str, start: int, end: int) -> F
 
 
 def widened(document: str, language: str, name: str, offset: int) -> tuple[int, int] | None:
-    """Start and end of the text of the comment or the string at `offset`; None where none is."""
+    """Start and end of the text of the comment or the string at `offset`, a line comment's end included; None where none is."""
     syntax = syntax_of(language_of(language, name))
     if syntax is None:
         return None
     tokens = syntax.tokens(document)
     for number, token in enumerate(tokens):
-        if token.start <= offset < token.end:
-            if isinstance(token.form, Comment) and token.form.line:
-                return run_around(document, tokens, number)
-            return token.text_start, token.text_end
+        line = isinstance(token.form, Comment) and token.form.line
+        if token.start <= offset < token.end or (line and offset == token.end):  # nothing but the line's end can follow
+            return run_around(document, tokens, number) if line else (token.text_start, token.text_end)
     return None
 
 

@@ -18,6 +18,8 @@ _PLAIN = re.compile(
     r"(?P<ahead>[ \t]*(?:[-?][ \t]+)*(?:(?:[^\s#&*!|>%@`\"'\[{][^#\r\n]*?|\"[^\"\r\n]*\"|'[^'\r\n]*'):[ \t]+)?)"
     r"(?P<value>[^\s#&*!|>%@`\"'\[\]{},?:-][^\r\n]*?|[-?:][^\s][^\r\n]*?)[ \t]*(?P<comment>[ \t]#.*)?"
 )
+_ENDS_OPEN = re.compile(r"(?:^---|:|^[ ]*(?:[-?][ \t]+)*[-?])[ \t]*(?:[ \t]#.*)?\Z")
+_DOCUMENT_END = re.compile(r"(?:---|\.\.\.)(?!\S)")
 _SPECIAL = {"0": "\0", "e": "\x1b", " ": " ", "/": "/", "N": "\x85", "_": "\xa0", "L": "\u2028", "P": "\u2029", "\t": "\t"}
 
 
@@ -146,10 +148,26 @@ def read_plain(document: str, start: int, end: int) -> Reading:
     """A plain scalar that is selected whole; a rewrite takes its place between double quotes. Raises InvalidInput for any other text."""
     (begin, stop), *further = line_bounds(document, start, end)
     found = None if further else _PLAIN.fullmatch(document, begin, stop)
-    if found is None or (start, end) != found.span("value"):
+    if found is None or (start, end) != found.span("value") or continued(document, begin, start, end, ends=bool(found["comment"])):
         raise InvalidInput("The selection is not the whole of a YAML value.", "Select one value, or the text of one string or comment.")
     place = (_DOUBLE.name, start, len(document) - end)
     return Reading(document[start:end], encode_double, place, head='"', tail='"', exact=True)
+
+
+def continued(document: str, begin: int, start: int, end: int, ends: bool) -> bool:
+    """Whether the scalar `document[start:end]`, in the line that begins at `begin`, began or goes on in another line.
+
+    ends: a comment stands behind it, which no scalar goes on after.
+    """
+    ahead = document[begin:start]
+    if not ahead.strip():
+        before = next((line for line in reversed(LINE_END.split(document[:begin])) if line.strip() and line.lstrip()[0] != "#"), "---")
+        if not _ENDS_OPEN.search(before):
+            return True
+        ahead = "" if before.startswith("---") else before.rstrip() + " "
+    after = "" if ends else next((line for line in LINE_END.split(document[end:])[1:] if line.strip()), "")
+    column = len(after) - len(after.lstrip(" "))
+    return bool(after) and column > parent_column(ahead) and after.lstrip()[0] != "#" and not _DOCUMENT_END.match(after)
 
 
 SYNTAX = Syntax(

@@ -10,7 +10,7 @@ from promptopt.errors import InvalidInput
 from promptopt.frames import frame_of
 from promptopt.lsp.delivery import Delivery
 from promptopt.lsp.positions import offset_at
-from promptopt.lsp.selection import Selection, Source, select, select_around
+from promptopt.lsp.selection import Selection, Source, movable, select, select_around
 
 TITLE = "Optimize prompt"
 KIND = types.CodeActionKind.RefactorRewrite
@@ -23,6 +23,7 @@ class Request:
     """A rewrite that somebody asked for: the document and its version then, and the selected text at its offset.
 
     adapter: which one writes; empty for that of the settings.
+    movable: whether the text could be told from any other in the document, should it have moved meanwhile.
     """
 
     uri: str
@@ -30,6 +31,7 @@ class Request:
     start: int
     text: str
     adapter: str = ""
+    movable: bool = False
 
     @property
     def selection(self) -> Selection:
@@ -46,11 +48,12 @@ class Request:
             or type(data.get("start")) is not int
             or not isinstance(data.get("text"), str)
             or not isinstance(data.get("adapter", ""), str)
+            or not isinstance(data.get("movable", False), bool)
             or not data["text"].strip()
             or data["start"] < 0
         ):
             raise ValueError("not a request for a rewrite")
-        return cls(data["uri"], data.get("version"), data["start"], data["text"], data.get("adapter", ""))
+        return cls(data["uri"], data.get("version"), data["start"], data["text"], data.get("adapter", ""), data.get("movable", False))
 
 
 def code_actions(
@@ -70,7 +73,7 @@ def code_actions(
     selection = select(source, *(offset_at(source.text, position, encoding) for position in (params.range.start, params.range.end)))
     if selection is None:
         return []
-    request = Request(params.text_document.uri, version, selection.start, selection.text)
+    request = request_for(selection, source, params.text_document.uri, version)
     reason = refusal(source, selection)
     if reason and delivery.disabled:
         return [types.CodeAction(title=TITLE, kind=KIND, disabled=types.CodeActionDisabled(reason))]
@@ -104,7 +107,12 @@ def request_at(source: Source, uri: str, version: int | None, range_: types.Rang
     """A request for a range that a client's command gives; where nothing is selected, for what stands around. None for white space."""
     start, end = (offset_at(source.text, position, encoding) for position in (range_.start, range_.end))
     selection = select_around(source, start) if start == end else select(source, start, end)
-    return Request(uri, version, selection.start, selection.text) if selection else None
+    return request_for(selection, source, uri, version) if selection else None
+
+
+def request_for(selection: Selection, source: Source, uri: str, version: int | None) -> Request:
+    """A request for a rewrite of `selection`."""
+    return Request(uri, version, selection.start, selection.text, movable=movable(source.text, selection))
 
 
 def wanted(context: types.CodeActionContext) -> bool:

@@ -175,7 +175,7 @@ class Session:
         document = self.document(request.uri)
         if document is None:
             raise content_modified("The document is not open any more.")
-        selection = anchored(document.source, request.selection, document.version == request.version)
+        selection = anchored(document.source, request.selection, document.version == request.version, request.movable)
         if selection is None:
             raise content_modified("The selected text has changed meanwhile; nothing was replaced. Select it and try again.")
         source = source_of(document)
