@@ -9,7 +9,8 @@ const LEAST_PYTHON = [3, 11] as const;
 const INSTALL_TIMEOUT_MS = 15 * 60 * 1000;
 // else a file venv.py or pip.py of the working directory, which may be a workspace that nobody trusts, would be run in the place of Python's own
 const SAFE_PATH = "-P";
-const ASK_VERSION = "import sys; print(*sys.version_info[:2])";
+// where it has no ensurepip, as Debian's without python3-venv, it makes no environments
+const ASK_VERSION = "import sys, ensurepip; print(*sys.version_info[:2])";
 
 /** What is said of a run beside its arguments: where it runs, what ends it early, and after how many milliseconds it is ended. */
 export interface How {
@@ -79,13 +80,14 @@ export class OwnEnvironment {
     if (this.busy) throw new Error("It is being installed at this moment.");
   }
 
-  /** The first of `pythons` that is new enough. */
+  /** The first of `pythons` that is new enough and can make environments. */
   private async python(pythons: readonly string[]): Promise<string> {
     for (const python of pythons) {
       const printed = await this.run(python, [SAFE_PATH, "-c", ASK_VERSION], { cwd: path.dirname(this.folder) }).catch(() => "");
       if (isNewEnough(printed)) return python;
     }
-    throw new Error(`No Python ${LEAST_PYTHON.join(".")} or newer was found. Install one from python.org and try again.`);
+    const least = `Python ${LEAST_PYTHON.join(".")} or newer`;
+    throw new Error(`No ${least} with venv was found. Install one from python.org (on Debian or Ubuntu also python3-venv) and try again.`);
   }
 }
 

@@ -103,6 +103,15 @@ describe("the extension's own environment", () => {
     assert.deepEqual([fs.existsSync(path.join(planted, "ran")), steps.length], [false, 3]);
   });
 
+  test("is not made by a Python without ensurepip", { skip: WINDOWS }, async () => {
+    const bare = path.join(root, "bare");
+    fs.writeFileSync(bare, `#!/bin/sh\nexec python3 -c 'import sys; sys.modules["ensurepip"] = None; exec(sys.argv[1])' "$3"\n`, {
+      mode: 0o755,
+    });
+    await assert.rejects(environment(output).install([bare], "promptopt", tell, NO_STOP), /python3-venv/);
+    assert.deepEqual(steps, ["Looking for Python…"]);
+  });
+
   test("needs a Python, and says which", async () => {
     const own = environment(fakeRun({ old: "3 10\n" }));
     await assert.rejects(own.install(["old"], "promptopt", tell, NO_STOP), /No Python 3\.11 or newer/);
