@@ -7,9 +7,19 @@ import { programs, serverName } from "./discovery";
 
 const LEAST_PYTHON = [3, 11] as const;
 const INSTALL_TIMEOUT_MS = 15 * 60 * 1000;
-const ASK_VERSION = "import sys; print(*sys.version_info[:2])";
+// else a file venv.py or pip.py of the working directory, which may be a workspace that nobody trusts, would be run in the place of Python's own
+const SAFE_PATH = "-P";
+// where it has no ensurepip, as Debian's without python3-venv, it makes no environments
+const ASK_VERSION = "import sys, ensurepip; print(*sys.version_info[:2])";
 
-export type Run = (file: string, args: readonly string[], signal?: AbortSignal, timeout?: number) => Promise<string>;
+/** What is said of a run beside its arguments: where it runs, what ends it early, and after how many milliseconds it is ended. */
+export interface How {
+  readonly cwd?: string;
+  readonly signal?: AbortSignal;
+  readonly timeout?: number;
+}
+
+export type Run = (file: string, args: readonly string[], how?: How) => Promise<string>;
 
 /** Makes, updates and removes the environment at `folder`. */
 export class OwnEnvironment {
@@ -34,18 +44,20 @@ export class OwnEnvironment {
     this.refuseWhileBusy();
     this.busy = true;
     const before = this.exists;
+    const home = path.dirname(this.folder);
+    const how = { cwd: home, signal, timeout: INSTALL_TIMEOUT_MS };
     try {
+      fs.mkdirSync(home, { recursive: true });
       if (!before) {
         tell("Looking for Python…");
         const python = await this.python(pythons);
         tell("Making a virtual environment…");
         this.delete();
-        fs.mkdirSync(path.dirname(this.folder), { recursive: true });
-        await this.run(python, ["-m", "venv", this.folder], signal, INSTALL_TIMEOUT_MS);
+        await this.run(python, [SAFE_PATH, "-m", "venv", this.folder], how);
       }
       tell(`Installing ${what}…`);
       const own = path.join(programs(this.folder, this.windows), this.windows ? "python.exe" : "python");
-      await this.run(own, ["-m", "pip", "install", "--disable-pip-version-check", "--upgrade", what], signal, INSTALL_TIMEOUT_MS);
+      await this.run(own, [SAFE_PATH, "-m", "pip", "install", "--disable-pip-version-check", "--upgrade", what], how);
     } catch (error) {
       if (!before) this.delete();
       throw error;
@@ -68,13 +80,14 @@ export class OwnEnvironment {
     if (this.busy) throw new Error("It is being installed at this moment.");
   }
 
-  /** The first of `pythons` that is new enough. */
+  /** The first of `pythons` that is new enough and can make environments. */
   private async python(pythons: readonly string[]): Promise<string> {
     for (const python of pythons) {
-      const printed = await this.run(python, ["-c", ASK_VERSION]).catch(() => "");
+      const printed = await this.run(python, [SAFE_PATH, "-c", ASK_VERSION], { cwd: path.dirname(this.folder) }).catch(() => "");
       if (isNewEnough(printed)) return python;
     }
-    throw new Error(`No Python ${LEAST_PYTHON.join(".")} or newer was found. Install one from python.org and try again.`);
+    const least = `Python ${LEAST_PYTHON.join(".")} or newer`;
+    throw new Error(`No ${least} with venv was found. Install one from python.org (on Debian or Ubuntu also python3-venv) and try again.`);
   }
 }
 

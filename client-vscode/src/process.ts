@@ -2,14 +2,44 @@
 
 import { execFile } from "node:child_process";
 
-const TIMEOUT_MS = 20_000;
+import { How } from "./environment";
 
-/** What a program prints on standard output. Rejects with its last line on standard error when it fails. */
-export function output(file: string, args: readonly string[], signal?: AbortSignal, timeout = TIMEOUT_MS): Promise<string> {
+const TIMEOUT_MS = 20_000;
+const LAST_LINES = 3;
+const ERROR_LINE = /^[\w.]*error\b/i;
+
+/** A program that has failed: the lines that say why as its message, and all that it has printed. */
+export class Failed extends Error {
+  constructor(
+    message: string,
+    readonly printed: string,
+  ) {
+    super(message);
+  }
+}
+
+/** What a program prints on standard output. Rejects with a Failed when it fails. */
+export function output(file: string, args: readonly string[], how: How = {}): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile(file, args, { signal, timeout, windowsHide: true, encoding: "utf8" }, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout);
-      else reject(new Error(stderr.trim().split("\n").pop()?.trim() || error.message));
+    execFile(file, args, { timeout: TIMEOUT_MS, ...how, windowsHide: true, encoding: "utf8" }, (error, stdout, stderr) => {
+      if (error === null) {
+        resolve(stdout);
+        return;
+      }
+      const printed = [stdout, stderr].map((each) => each.trim()).join("\n");
+      reject(new Failed(reason(printed) || error.message, printed.trim()));
     });
   });
+}
+
+/** Why a program has failed: the last line that begins with an error, else its last lines. Empty where it has printed nothing. */
+export function reason(printed: string): string {
+  const lines = printed.split("\n").map((line) => line.trimEnd());
+  const line = lines.filter((each) => ERROR_LINE.test(each)).pop();
+  if (line !== undefined) return line;
+  return lines
+    .map((each) => each.trim())
+    .filter(Boolean)
+    .slice(-LAST_LINES)
+    .join(" ");
 }

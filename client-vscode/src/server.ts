@@ -6,7 +6,7 @@ import * as vscode from "vscode";
 
 import { Found, Machine, Places, findServer, interpreter } from "./discovery";
 import { OwnEnvironment } from "./environment";
-import { output } from "./process";
+import { Failed, output } from "./process";
 
 const WINDOWS = process.platform === "win32";
 const PYTHON_EXTENSION = "ms-python.python";
@@ -74,7 +74,10 @@ export async function install(own: OwnEnvironment, log: vscode.LogOutputChannel,
     try {
       await own.install(pythons.filter(Boolean), what, tell, cancel.signal);
     } catch (error) {
-      if (!cancel.signal.aborted) throw error;
+      if (!cancel.signal.aborted) {
+        if (error instanceof Failed) log.error(error.printed);
+        throw error;
+      }
       log.info("Cancelled.");
     }
   });

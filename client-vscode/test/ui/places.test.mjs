@@ -61,7 +61,7 @@ test("without any Python one message says so, and what to do", async () => {
     await window.status("error");
     await window.answer(MISSING, "Install…");
     await window.confirm("Install the promptopt language server?", "Install");
-    await window.answer("No Python 3.11 or newer was found. Install one from python.org and try again.");
+    await window.answer("No Python 3.11 or newer with venv was found. Install one from python.org");
     await window.status("error");
   });
 });

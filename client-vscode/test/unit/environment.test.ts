@@ -5,20 +5,24 @@ import * as path from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 
 import { OwnEnvironment, Run, isNewEnough } from "../../src/environment";
+import { output } from "../../src/process";
 
+const WINDOWS = process.platform === "win32";
 const NO_STOP = new AbortController().signal;
 let root = "";
 let calls: string[] = [];
 let steps: string[] = [];
+let places: (string | undefined)[] = [];
 
 /** A Run that notes what is run; the venv is a folder, pip puts the server into it, and `refused` commands fail. */
 function fakeRun(versions: Record<string, string>, refused = ""): Run {
-  return (file, args) => {
+  return (file, args, how) => {
+    places.push(how?.cwd?.replace(root, "ROOT"));
     calls.push([path.basename(file), ...args].join(" ").replace(root, "ROOT"));
     if (refused !== "" && args.includes(refused)) return Promise.reject(new Error(`no ${refused}`));
-    if (args[1] === "venv") fs.mkdirSync(path.join(String(args[2]), "bin"), { recursive: true });
-    if (args[1] === "pip") fs.writeFileSync(path.join(path.dirname(file), "promptopt-lsp"), "");
-    if (args[0] !== "-c") return Promise.resolve("");
+    if (args[2] === "venv") fs.mkdirSync(path.join(String(args[3]), "bin"), { recursive: true });
+    if (args[2] === "pip") fs.writeFileSync(path.join(path.dirname(file), "promptopt-lsp"), "");
+    if (args[1] !== "-c") return Promise.resolve("");
     const version = versions[file];
     return version === undefined ? Promise.reject(new Error("not there")) : Promise.resolve(version);
   };
@@ -36,13 +40,13 @@ function installed(run: Run): OwnEnvironment {
   return own;
 }
 
-const PIP = "python -m pip install --disable-pip-version-check --upgrade promptopt"; // else its advice to update it may be its last line
+const PIP = "python -P -m pip install --disable-pip-version-check --upgrade promptopt"; // else its advice to update it may be its last line
 
 const tell = (step: string) => steps.push(step);
 
 beforeEach(() => {
   root = fs.mkdtempSync(path.join(os.tmpdir(), "promptopt-"));
-  [calls, steps] = [[], []];
+  [calls, steps, places] = [[], [], []];
 });
 
 afterEach(() => {
@@ -53,7 +57,8 @@ describe("the extension's own environment", () => {
   test("is made by the first Python that is new enough, and says each step", async () => {
     const own = environment(fakeRun({ old: "3 10\n", new: "3 12\n" }));
     await own.install(["none", "old", "new"], "promptopt", tell, NO_STOP);
-    assert.deepEqual(calls.slice(3), ["new -m venv ROOT/storage/environment", PIP]);
+    assert.deepEqual(calls.slice(3), ["new -P -m venv ROOT/storage/environment", PIP]);
+    assert.deepEqual([...new Set(places)], ["ROOT/storage"]);
     assert.deepEqual(steps, ["Looking for Python…", "Making a virtual environment…", "Installing promptopt…"]);
     assert.equal(own.exists, true);
   });
@@ -69,7 +74,7 @@ describe("the extension's own environment", () => {
     fs.mkdirSync(path.join(own.folder, "half"), { recursive: true });
     assert.equal(own.exists, false);
     await own.install(["new"], "promptopt", tell, NO_STOP);
-    assert.deepEqual(calls.slice(1), ["new -m venv ROOT/storage/environment", PIP]);
+    assert.deepEqual(calls.slice(1), ["new -P -m venv ROOT/storage/environment", PIP]);
     assert.deepEqual([own.exists, fs.readdirSync(own.folder)], [true, ["bin"]]);
   });
 
@@ -83,6 +88,28 @@ describe("the extension's own environment", () => {
     const own = installed(fakeRun({}, "pip"));
     await assert.rejects(own.install([], "promptopt", tell, NO_STOP), /no pip/);
     assert.equal(own.exists, true);
+  });
+
+  test("is made with Python's own modules, whatever the working directory has by their names", { skip: WINDOWS }, async () => {
+    const planted = path.join(root, "planted");
+    fs.mkdirSync(planted);
+    for (const name of ["venv", "pip", "ensurepip"]) fs.writeFileSync(path.join(planted, `${name}.py`), "open('ran', 'w')\n");
+    // the files run in the working directory of a Python that is started as any other
+    await output("python3", ["-m", "venv", path.join(root, "other")], { cwd: planted });
+    assert.equal(fs.existsSync(path.join(planted, "ran")), true);
+    fs.rmSync(path.join(planted, "ran"));
+    const own = environment((file, args, how) => output(file, args, { ...how, cwd: planted }));
+    await assert.rejects(own.install(["python3"], path.join(root, "nothing.whl"), tell, NO_STOP));
+    assert.deepEqual([fs.existsSync(path.join(planted, "ran")), steps.length], [false, 3]);
+  });
+
+  test("is not made by a Python without ensurepip", { skip: WINDOWS }, async () => {
+    const bare = path.join(root, "bare");
+    fs.writeFileSync(bare, `#!/bin/sh\nexec python3 -c 'import sys; sys.modules["ensurepip"] = None; exec(sys.argv[1])' "$3"\n`, {
+      mode: 0o755,
+    });
+    await assert.rejects(environment(output).install([bare], "promptopt", tell, NO_STOP), /python3-venv/);
+    assert.deepEqual(steps, ["Looking for Python…"]);
   });
 
   test("needs a Python, and says which", async () => {
