@@ -212,3 +212,50 @@ def test_the_end_of_a_line_comment_belongs_to_it(language: str, comment: str, ne
 def test_the_end_of_a_string_or_a_block_comment_does_not_belong_to_it() -> None:
     assert widened("f('a')", "javascript", "", 5) is None
     assert widened("/* a */g()", "javascript", "", 7) is None
+
+
+@pytest.mark.parametrize("info", ["py", "Python", "{python}", "{.python .numbered}", "python{1,3}", "pyi"])
+def test_a_fence_names_its_language_in_many_ways(info: str) -> None:
+    marked = f"```{info}\nv = '⟦create⟧'\n```\n"
+    assert rewritten(marked, "it's\n- one", "markdown") == f"```{info}\nv = 'it\\'s\\n- one'\n```\n"
+
+
+@pytest.mark.parametrize(
+    ("info", "code", "written"),
+    [
+        ("shell", "echo '⟦create⟧'", "echo 'it'\\''s'"),
+        ("console", '$ echo "⟦create⟧"', '$ echo "it\'s"'),
+        ("c++", 'f("⟦create⟧");', 'f("it\'s");'),
+    ],
+)
+def test_a_fence_of_a_shell_or_of_cpp(info: str, code: str, written: str) -> None:
+    assert rewritten(f"~~~{info}\n{code}\n~~~\n", "it's", "markdown") == f"~~~{info}\n{written}\n~~~\n"
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "> ```js\n> f('⟦create⟧')\n> ```\n",
+        "> ```js\n> f() // ⟦create⟧\n> ```\n",
+        '- ```json\n  {"v": "⟦create⟧"}\n  ```\n',
+        "1. ~~~py\n   v = ⟦'a'⟧\n   ~~~\n",
+    ],
+)
+def test_a_string_or_a_comment_in_a_fence_within_a_list_or_a_quotation_is_refused(marked: str) -> None:
+    assert refused(marked, "markdown") == "The selection is in a string or comment of a code block within a list or a quotation."
+
+
+def test_code_and_prose_in_a_fence_within_a_quotation_are_rewritten() -> None:
+    assert rewritten("> ```js\n> ⟦f('a') // b⟧\n> ```\n", "g()\nh()", "markdown") == "> ```js\n> g()\n> h()\n> ```\n"
+    assert framed("> ```text\n> it's ⟦create⟧ it's\n> ```\n", "markdown").prompt == "create"
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("closing", ["---", "..."])
+def test_front_matter_is_yaml(closing: str, newline: str) -> None:
+    marked = f"---\ndescription: 'create'\nmode: agent\n{closing}\n\nit's 'here'\n".replace("\n", newline)
+    quoted, prose = marked.replace("create", "⟦create⟧"), marked.replace("here", "⟦here⟧")
+    assert rewritten(quoted, "it's", "markdown") == marked.replace("create", "it''s")
+    assert rewritten(marked.replace("agent", "⟦agent⟧"), "a: b", "markdown") == marked.replace("agent", '"a: b"')
+    assert rewritten(prose, "it's", "markdown") == marked.replace("here", "it's")
+    assert rewritten("\n" + quoted, "it's", "markdown") == "\n" + marked.replace("create", "it's")

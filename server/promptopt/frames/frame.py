@@ -9,7 +9,7 @@ from promptopt.frames.comments import read_block_comment, read_line_comments
 from promptopt.frames.languages import MARKDOWN, language_of, syntax_of
 from promptopt.frames.lines import Reading, line_start, read_text
 from promptopt.frames.literals import read_literal
-from promptopt.frames.markdown import fence_around, read_fenced, read_markdown
+from promptopt.frames.markdown import Fence, fence_around, read_fenced, read_markdown
 from promptopt.frames.tokens import Comment, Notation, Token
 
 
@@ -119,10 +119,24 @@ def read_in_markdown(document: str, start: int, end: int) -> Reading:
     fence = fence_around(document, start, end)
     if fence is None:
         return read_markdown(document, start, end)
+    language = language_of(fence.language, f"x.{fence.language}")
     if fence.lead.strip() or not fence.language:
+        if fence.language and in_token(document, fence, language, start, end):
+            raise InvalidInput(
+                "The selection is in a string or comment of a code block within a list or a quotation.",
+                "Move the code block out of it, or the prompt.",
+            )
         return read_fenced(document, fence, start, end)
     shift, rest = fence.start, len(document) - fence.end
-    reading = read(document[fence.start : fence.end], language_of(fence.language, ""), start - shift, end - shift)
+    reading = read(document[fence.start : fence.end], language, start - shift, end - shift)
     name, before, behind = reading.place
     place = ("fence", shift, rest) if name == "text" else (name, before + shift, behind + rest)
     return Reading(reading.prompt, reading.write, place, reading.head, reading.tail, reading.exact, reading.fields)
+
+
+def in_token(document: str, fence: Fence, language: str, start: int, end: int) -> bool:
+    """Whether `document[start:end]` is or lies in a string or a comment of a fenced block; what is ahead of its lines decides nothing."""
+    syntax, first, last = syntax_of(language), start - fence.start, end - fence.start
+    tokens = syntax.tokens(document[fence.start : fence.end]) if syntax else ()
+    touched = (token for token in tokens if token.start < last and first < token.end)
+    return any(first > token.start or token.end > last or (first, last) == (token.start, token.end) for token in touched)

@@ -11,6 +11,8 @@ _FENCE = re.compile(
     r"^(?P<lead>(?:[ \t]*(?:>|[-*+]|\d{1,9}[.)])[ \t]*)*[ \t]*)(?P<mark>`{3,}|~{3,})[ \t]*(?P<info>[^`\s]*)[^`\r\n]*(?=[\r\n]|\Z)",
     re.MULTILINE,
 )
+_NAME = re.compile(r"\{?\.?([\w+#-]+)")
+_FRONT_MATTER = re.compile(r"\A---[ \t]*(?:\r\n|\n)(.*?)^(?:---|\.\.\.)[ \t]*(?=[\r\n]|\Z)", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,11 @@ class Fence:
 
 
 def fence_around(document: str, start: int, end: int) -> Fence | None:
-    """The fenced block that `document[start:end]` lies in."""
-    position = 0
+    """The fenced block that `document[start:end]` lies in, or the front matter, which is one of YAML."""
+    front = _FRONT_MATTER.match(document)
+    if front and front.start(1) <= start and end <= front.end(1):
+        return Fence(front.start(1), front.end(1), "", "yaml")
+    position = front.end() if front else 0
     while found := _FENCE.search(document, position):
         mark = found["mark"]
         closing = re.compile(rf"^[ \t>]*{re.escape(mark)}{re.escape(mark[0])}*[ \t]*(?=[\r\n]|\Z)", re.MULTILINE)
@@ -34,7 +39,8 @@ def fence_around(document: str, start: int, end: int) -> Fence | None:
         stop = closed.start() if closed else len(document)
         if found.end() < start and end <= stop:
             first = body + (2 if document.startswith("\r\n", body) else 1)
-            return Fence(first, stop, found["lead"], found["info"])
+            name = _NAME.match(found["info"])  # of `{python}`, `{.python` or `python{1,3}` the same
+            return Fence(first, stop, found["lead"], name[1].lower() if name else "")
         if found.start() >= end:
             return None
         position = closed.end() if closed else len(document)

@@ -56,7 +56,7 @@ def movable(document: str, selection: Selection) -> bool:
 
 
 def anchored(document: str, selection: Selection, unchanged: bool, movable: bool) -> Selection | None:
-    """Where the selected text stands in `document` now: at its old place if that is `unchanged`, else, if it was `movable`, at the only one.
+    """Where the selected text stands in `document` now: at its old place if that is `unchanged`, else, if `movable`, at the only one.
 
     None where it stands nowhere, in several places or within a word, and where it could be another that reads the same.
     """
