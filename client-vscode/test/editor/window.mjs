@@ -47,8 +47,7 @@ class Window {
     await this.page.locator(".find-widget.visible .find-part textarea").fill(words);
     await this.page.keyboard.press("Enter"); // where the words were not selected while they were typed
     await this.page.locator(".find-widget.visible .matchesCount", { hasText: /^\d+ of / }).waitFor();
-    await this.page.keyboard.press("Escape");
-    await this.page.locator(".find-widget.visible").waitFor({ state: "hidden" });
+    await this.closeFind();
     await this.page.locator(".statusbar-item", { hasText: `(${words.length} selected)` }).waitFor();
   }
 
@@ -58,6 +57,17 @@ class Window {
       inTime(async () => {
         await this.page.keyboard.press(key);
         await this.page.locator(selector).waitFor(PRESS_AGAIN);
+      }),
+    );
+  }
+
+  /** Presses Escape in the find widget until it is gone: what takes the focus meanwhile takes the key as well. */
+  async closeFind() {
+    await until("the find widget to close", () =>
+      inTime(async () => {
+        const widget = this.page.locator(".find-widget.visible");
+        if (await widget.isVisible()) await widget.locator(".find-part textarea").press("Escape", PRESS_AGAIN);
+        await widget.waitFor({ state: "hidden", ...PRESS_AGAIN });
       }),
     );
   }
