@@ -9,7 +9,7 @@ from promptopt.frames.comments import read_block_comment, read_line_comments
 from promptopt.frames.languages import MARKDOWN, language_of, syntax_of
 from promptopt.frames.lines import Reading, line_start, read_text
 from promptopt.frames.literals import read_literal
-from promptopt.frames.markdown import Fence, fence_around, read_fenced, read_markdown
+from promptopt.frames.markdown import fence_around, read_fenced, read_markdown
 from promptopt.frames.tokens import Comment, Notation, Token
 
 
@@ -97,10 +97,9 @@ def read(document: str, language: str, start: int, end: int) -> Reading:
     """What `document[start:end]` means in its language. Raises InvalidInput as `frame_of` does."""
     if language in MARKDOWN:
         return read_in_markdown(document, start, end)
-    syntax = syntax_of(language)
-    touched = [token for token in syntax.tokens(document) if token.start < end and start < token.end] if syntax else []
+    touched = tokens_touched(document, language, start, end)
     if not touched:
-        return yaml.read_plain(document, start, end) if syntax is yaml.SYNTAX else read_text(document, start, end)
+        return yaml.read_plain(document, start, end) if syntax_of(language) is yaml.SYNTAX else read_text(document, start, end)
     first, last = touched[0], touched[-1]
     if all(isinstance(token.form, Comment) and token.form.line for token in touched) and start >= first.start and end <= last.end:
         return read_line_comments(document, touched, start, end)
@@ -114,29 +113,33 @@ def read(document: str, language: str, start: int, end: int) -> Reading:
     return read_block_comment(document, first, first.form, start, end)
 
 
+def tokens_touched(document: str, language: str, start: int, end: int) -> list[Token]:
+    """The strings and comments that `document[start:end]` is, lies in or takes a part of; none in prose."""
+    syntax = syntax_of(language)
+    return [token for token in syntax.tokens(document) if token.start < end and start < token.end] if syntax else []
+
+
 def read_in_markdown(document: str, start: int, end: int) -> Reading:
     """What a selection in Markdown means; in a fenced block that says its language, what it means in that."""
     fence = fence_around(document, start, end)
     if fence is None:
         return read_markdown(document, start, end)
-    language = language_of(fence.language, f"x.{fence.language}")
+    language, shift = language_of(fence.language, ""), fence.start
+    code = document[fence.start : fence.end]
     if fence.lead.strip() or not fence.language:
-        if fence.language and in_token(document, fence, language, start, end):
+        if fence.language and in_token(code, language, start - shift, end - shift):
             raise InvalidInput(
                 "The selection is in a string or comment of a code block within a list or a quotation.",
                 "Move the code block out of it, or the prompt.",
             )
         return read_fenced(document, fence, start, end)
-    shift, rest = fence.start, len(document) - fence.end
-    reading = read(document[fence.start : fence.end], language, start - shift, end - shift)
+    reading, rest = read(code, language, start - shift, end - shift), len(document) - fence.end
     name, before, behind = reading.place
     place = ("fence", shift, rest) if name == "text" else (name, before + shift, behind + rest)
     return Reading(reading.prompt, reading.write, place, reading.head, reading.tail, reading.exact, reading.fields)
 
 
-def in_token(document: str, fence: Fence, language: str, start: int, end: int) -> bool:
-    """Whether `document[start:end]` is or lies in a string or a comment of a fenced block; what is ahead of its lines decides nothing."""
-    syntax, first, last = syntax_of(language), start - fence.start, end - fence.start
-    tokens = syntax.tokens(document[fence.start : fence.end]) if syntax else ()
-    touched = (token for token in tokens if token.start < last and first < token.end)
-    return any(first > token.start or token.end > last or (first, last) == (token.start, token.end) for token in touched)
+def in_token(code: str, language: str, start: int, end: int) -> bool:
+    """Whether `code[start:end]` is a string or a comment or has only a part of one."""
+    touched = tokens_touched(code, language, start, end)
+    return any(start > token.start or token.end > end or (start, end) == (token.start, token.end) for token in touched)

@@ -144,7 +144,10 @@ UNKNOWN = Syntax("", [line_comment(r"^[ \t]*(?:#+|//+|--+|;+|%+)(?=[ \t\r\n]|\Z)
 
 
 def language_of(identifier: str, name: str) -> str:
-    """The identifier of the language: that of the client if it is known here, else by the file's name, else the client's."""
+    """The identifier of the language: that of the client if it is known here, else by the file's name, else the client's.
+
+    A fence of Markdown has what its author calls the language, its extension perhaps, for the client's identifier and no name.
+    """
     identifier, path = identifier.lower(), PurePosixPath(name.lower())
     extension = path.suffix.removeprefix(".")
     if extension in ("json", "jsonc"):
@@ -152,7 +155,7 @@ def language_of(identifier: str, name: str) -> str:
     if identifier in _BY_IDENTIFIER or identifier in MARKDOWN or (identifier in PLAIN and identifier not in ("plaintext", "text")):
         return identifier
     by_name = _EXTENSIONS.get(extension) or (extension if extension in _BY_IDENTIFIER else _NAMES.get(path.name))
-    return by_name or identifier
+    return by_name or _EXTENSIONS.get(identifier, identifier)
 
 
 def syntax_of(language: str) -> Syntax | None:
