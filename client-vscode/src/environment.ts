@@ -50,7 +50,7 @@ export class OwnEnvironment {
       fs.mkdirSync(home, { recursive: true });
       if (!before) {
         tell("Looking for Python…");
-        const python = await this.python(pythons);
+        const python = await this.python(pythons, home);
         tell("Making a virtual environment…");
         this.delete();
         await this.run(python, [SAFE_PATH, "-m", "venv", this.folder], how);
@@ -81,9 +81,9 @@ export class OwnEnvironment {
   }
 
   /** The first of `pythons` that is new enough and can make environments. */
-  private async python(pythons: readonly string[]): Promise<string> {
+  private async python(pythons: readonly string[], cwd: string): Promise<string> {
     for (const python of pythons) {
-      const printed = await this.run(python, [SAFE_PATH, "-c", ASK_VERSION], { cwd: path.dirname(this.folder) }).catch(() => "");
+      const printed = await this.run(python, [SAFE_PATH, "-c", ASK_VERSION], { cwd }).catch(() => "");
       if (isNewEnough(printed)) return python;
     }
     const least = `Python ${LEAST_PYTHON.join(".")} or newer`;
