@@ -1,12 +1,16 @@
 """Every measure is shown to pass on a good rewrite and to fail on a bad one."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from promptopt_training import measures
-from promptopt_training.data import golden_pairs
+from promptopt_training.data import composed, golden_pairs
+from promptopt_training.golden.compose import compose
 from promptopt_training.golden.knowledge import entries
+from promptopt_training.golden.layouts import LAYOUTS
 from promptopt_training.template import Template, wrapped
 
 PROMPT = "create function"
@@ -216,6 +220,14 @@ def test_invented_urls() -> None:
 def test_invented_names(sentence: str, names: list[str]) -> None:
     assert measures.invented_names(PROMPT, GOOD) == []
     assert measures.invented_names(PROMPT, GOOD.replace("Reject invalid arguments.", sentence)) == names
+
+
+@pytest.mark.parametrize("style", LAYOUTS)
+def test_what_follows_the_marks_of_a_form_is_no_name(style: str) -> None:
+    entry = entries()["code/function"]
+    assert measures.faults(PROMPT, composed(PROMPT, entry, style).rewrite) == {}
+    named = replace(compose(PROMPT, entry), goal="A function for Berlin.")
+    assert measures.faults(PROMPT, LAYOUTS[style](named)) == {"invented name": ["Berlin"]}
 
 
 @pytest.mark.parametrize("prompt", ["write PYTHON", "use python3", "python_script for me", "a Python-like thing"])

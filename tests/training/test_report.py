@@ -9,7 +9,7 @@ import pytest
 
 from promptopt.errors import RewriteFailed
 from promptopt_training import report as module
-from promptopt_training.evaluate import EvaluationPrompt, Figures, Outcome, Report, evaluate
+from promptopt_training.evaluate import EvaluationPrompt, Figures, Outcome, Report, evaluate, rewritten
 from promptopt_training.plots import plot_calibration, plot_comparison, plot_histogram
 from promptopt_training.report import calibration, complaints, figures, page, worst, write_report
 from promptopt_training.template import wrapped
@@ -78,6 +78,11 @@ def test_a_repeated_line_is_complained_of_once() -> None:
     text = wrapped("one").replace("Plan the answer before writing it.", "Write the answer in full.")
     found = evaluate([EvaluationPrompt("one")], _Fixed(text)).outcomes[0]
     assert [item for item in complaints(found) if "repeated" in item] == ["a line is repeated: write the answer in full."]
+
+
+def test_of_another_form_than_the_golden_what_is_lost_or_repeated_is_complained_of() -> None:
+    (found,) = rewritten([EvaluationPrompt("one")], _Fixed("go:\n- Write the answer.\n- Write the answer."), golden=False)
+    assert complaints(found) == ["repeated line: write the answer.", "not word for word: one"]
 
 
 def test_worst_first_and_of_equals_the_confident_one() -> None:

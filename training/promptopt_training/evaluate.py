@@ -85,10 +85,8 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        """Whether there is a rewrite and nothing to say against it; in a form of its own it has to hold the prompt word for word."""
-        if self.rewrite is None or self.faults:
-            return False
-        return measures.verbatim(self.prompt.text, self.rewrite.text) if self.problems is None else not self.problems
+        """Whether there is a rewrite and nothing to say against it."""
+        return self.rewrite is not None and not self.problems and not self.faults
 
 
 @dataclass(frozen=True)
@@ -174,7 +172,7 @@ def evaluate(prompts: Sequence[EvaluationPrompt], optimizer: Optimizer, golden: 
 def rewritten(prompts: Sequence[EvaluationPrompt], optimizer: Optimizer, golden: bool = True) -> list[Outcome]:
     """The outcome of every prompt, given to the optimizer once."""
     outcomes = [_outcome(prompt, optimizer) for prompt in tqdm(prompts, desc="rewriting")]
-    return outcomes if golden else [replace(outcome, problems=None) for outcome in outcomes]
+    return outcomes if golden else [_in_another_form(outcome) for outcome in outcomes]
 
 
 def groups(outcomes: Sequence[Outcome]) -> Groups:
@@ -287,6 +285,13 @@ def _outcome(prompt: EvaluationPrompt, optimizer: Optimizer) -> Outcome:
         return Outcome(prompt, None, rejection=error.message)
     given, text = prompt.text, rewrite.text
     return Outcome(prompt, rewrite, problems=measures.problems(given, text), faults=measures.faults(given, text))
+
+
+def _in_another_form(outcome: Outcome) -> Outcome:
+    """An outcome whose form cannot be judged, but that has to hold the prompt word for word; the golden form has a place for it."""
+    prompt, rewrite = outcome.prompt.text, outcome.rewrite
+    lost = {} if rewrite is None or measures.verbatim(prompt, rewrite.text) else {"not word for word": [prompt]}
+    return replace(outcome, problems=None, faults={**outcome.faults, **lost})
 
 
 def _comes_back(outcome: Outcome, optimizer: Optimizer) -> bool | None:

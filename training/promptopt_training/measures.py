@@ -30,7 +30,7 @@ _URL = re.compile(
 )
 _CAPITALISED = re.compile(r"[^\W\d_][\w'’-]*")
 _ACRONYM = re.compile(r"[A-Z\d]{1,6}s?")
-_SENTENCE_START = re.compile(r"(?:^|[.?!:…]|[\"“‘«`]|(?<!\w)')[\s*_(\[]*$")
+_SENTENCE_START = re.compile(r"(?:^(?:#+|\+|<\w+>|\[[\w ]*\])?|[.?!:…]|[\"“‘«`]|(?<!\w)')[\s*_(\[]*$")
 
 
 @dataclass(frozen=True)

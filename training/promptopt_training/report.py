@@ -50,7 +50,8 @@ def figures(report: Report) -> dict[str, Any]:
 
 def complaints(outcome: Outcome) -> list[str]:
     """All that is wrong with a rewrite, in words; nothing for a rejected one, as the prompt stays as it is."""
-    kinds = {kind: cases for kind, cases in outcome.faults.items() if kind != "repeated line"}  # the golden form names these
+    named = () if outcome.problems is None else ("repeated line",)  # the golden form names these
+    kinds = {kind: cases for kind, cases in outcome.faults.items() if kind not in named}
     again = ["given again, it does not come back unchanged"] if outcome.stable is False else []
     return [*(outcome.problems or ()), *(f"{kind}: {case}" for kind, cases in kinds.items() for case in cases), *again]
 
