@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 SERVER = ROOT / "server" / "promptopt"
 TRAINING = ROOT / "training" / "promptopt_training"
 ROOMS = [
-    {"errors", "units"},
+    {"errors", "form", "units"},
     {"settings"},
     {"frames"},
     {"vocabulary", "files"},
@@ -28,7 +28,7 @@ ROOMS = [
     {"commands"},
     {"cli"},
 ]
-OPEN_TO_TRAINING = {"errors", "settings", "units", "vocabulary", "codec", "bundle", "adapters", "engine", "optimizer", "files"}
+OPEN_TO_TRAINING = {"errors", "form", "settings", "units", "vocabulary", "codec", "bundle", "adapters", "engine", "optimizer", "files"}
 HEAVY = {"torch", "transformers", "peft", "matplotlib"}
 RIVALS = {"ctranslate2", "onnxruntime"}
 LONGEST = 400

@@ -14,7 +14,7 @@ from promptopt.vocabulary import Vocabulary
 
 FORMAT = 1
 PLAIN_LIMIT, PLAIN_TEMPERATURE = 512, 0.7
-MOST_PIECES, HOTTEST, LARGEST_FIGURE = 65_536, 100, 2**53
+MOST_PIECES, MOST_HEADINGS, HOTTEST, LARGEST_FIGURE = 65_536, 100, 100, 2**53
 MANIFEST = "promptopt.json"
 PEFT_FILES = ("adapter_config.json", "adapter_model.safetensors")
 DRAFTS, DRAFT_BYTES, MOST_DRAFTS = "drafts.ids", 12, 1_000_000
@@ -61,6 +61,8 @@ class Manifest:
     "Sentinels that follow the vocabulary's own pieces, as in T5."
     written: int = 0
     "Rewrites consist of so many pieces, the first of the vocabulary; the others are only read. 0 for all of them."
+    headings: tuple[str, ...] = ()
+    "With these the lines of every rewrite begin around the prompt, in this order; empty where no form is held to."
 
     def write(self, folder: Path) -> None:
         """Writes `promptopt.json` into `folder`."""
@@ -79,6 +81,9 @@ class Manifest:
             if not isinstance(data["prefix"], list):
                 raise TypeError("prefix should be a list")
             data["prefix"] = tuple(data["prefix"])
+            if not isinstance(data.get("headings", []), list):
+                raise TypeError("headings should be a list")
+            data["headings"] = tuple(data.get("headings", []))
             if data.get("calibration") and not isinstance(data["calibration"], dict):
                 raise TypeError("calibration should have a slope and an intercept")
             data["calibration"] = Calibration(**data["calibration"]) if data.get("calibration") else None
@@ -101,6 +106,8 @@ class Manifest:
                 raise TypeError(f"{name} should be between {least} and {MOST_PIECES}")
         if not all(isinstance(piece, str) for piece in self.prefix):
             raise TypeError("prefix should be a list of pieces")
+        if len(self.headings) > MOST_HEADINGS or not all(isinstance(heading, str) and heading for heading in self.headings):
+            raise TypeError(f"headings should be a list of beginnings of lines, {MOST_HEADINGS} at most")
         if not is_figure(self.temperature) or not 0 <= self.temperature <= HOTTEST:
             raise TypeError(f"temperature should be between 0 and {HOTTEST}")
         if self.calibration and not (is_figure(self.calibration.slope) and is_figure(self.calibration.intercept)):

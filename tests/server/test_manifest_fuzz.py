@@ -51,7 +51,7 @@ def damaged(draw: st.DrawFn, value: Any) -> Any:
 
 def check_types(read: Manifest) -> None:
     """Fails unless each value is of the type, and within the bounds, that the rest of the program takes for granted."""
-    for text in (read.base, read.base_sha256, read.style, read.data_sha256, *read.prefix):
+    for text in (read.base, read.base_sha256, read.style, read.data_sha256, *read.prefix, *read.headings):
         assert type(text) is str
     for number in (read.read_limit, read.write_limit):
         assert type(number) is int

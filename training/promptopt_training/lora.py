@@ -17,6 +17,7 @@ from promptopt_training.batches import batches_by_size
 from promptopt_training.card import write_adapter_card
 from promptopt_training.corpus import Examples, encode_pairs
 from promptopt_training.drafts import write_drafts
+from promptopt_training.headings import shared_headings
 from promptopt_training.options import LoraOptions
 from promptopt_training.processes import is_first
 from promptopt_training.records import Pair, read_pairs
@@ -154,6 +155,7 @@ def save_adapter(model: PeftModel, trainer: Trainer, options: LoraOptions, pairs
         metrics=metrics,
         extra_ids=base.kind.extra_ids,
         written=written_pieces(base.folder, encoded.target.tolist()),
+        headings=shared_headings(pairs),
     )
     with whole_folder(target) as folder:
         model.save_pretrained(str(folder), save_embedding_layers=False)  # else peft asks the Hub about the base

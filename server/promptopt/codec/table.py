@@ -31,7 +31,14 @@ class Table:
         """The table from its form in `promptopt.json`. Raises BundleError when it is malformed."""
         try:
             table = cls(**{**data, "pointers": tuple(data["pointers"])})
-            pieces = (table.prompt, *table.pointers, table.glue, table.capital, table.escape, table.line_break or "")
+            pieces = (
+                table.prompt,
+                *table.pointers,
+                table.glue,
+                table.capital,
+                table.escape,
+                "" if table.line_break is None else table.line_break,
+            )
             if not isinstance(data["pointers"], list | tuple) or not all(isinstance(piece, str) for piece in pieces):
                 raise TypeError("every piece should be a string")
         except (KeyError, TypeError) as error:

@@ -10,6 +10,10 @@ from promptopt.codec import END, Codec, PlainCodec
 from promptopt.engine.protocol import Decoding, Engine, Token
 from promptopt.engine.rewriter import Progress, Report, Written
 from promptopt.errors import Cancelled, InvalidInput, RewriteFailed
+from promptopt.form import in_form
+
+DRAWS = 5
+"Further rewrites that are drawn, one after the other, where the likeliest one is out of form."
 
 
 @dataclass(frozen=True)
@@ -26,20 +30,17 @@ class Model:
         return self.engine.name
 
     def rewrite(self, prompt: str, stop: threading.Event, report: Report | None) -> Written:
-        """See Rewriter."""
-        return self._rewrite(prompt, self._decoding(), stop, report)
+        """The likeliest rewrite, or where that is out of form, the first drawn one that is not. See Rewriter."""
+        return self._formed(prompt, self._rewrite(prompt, self._decoding(), stop, report), stop)
 
     def variants(self, prompt: str, count: int, stop: threading.Event) -> list[Written]:
-        """The likeliest rewrite and others drawn at the adapter's temperature; drawn ones that fail are left out. See Rewriter."""
+        """The rewrite and others drawn at the adapter's temperature; drawn ones that fail or are out of form are left out. See Rewriter."""
         found = [self.rewrite(prompt, stop, None)]
         for seed in range(1, 3 * count):
             if len(found) == count:
                 break
-            try:
-                drawn = self._rewrite(prompt, self._decoding(self.manifest.temperature, seed), stop, None)
-            except RewriteFailed:
-                continue
-            if all(drawn.text != other.text for other in found):
+            drawn = self._drawn(prompt, seed, stop)
+            if drawn and all(drawn.text != other.text for other in found):
                 found.append(drawn)
         return sorted(found, key=lambda written: -written.confidence)
 
@@ -49,7 +50,29 @@ class Model:
         written = self.engine.batch(sources, self._decoding(), stop)
         if stop.is_set():
             raise Cancelled("The rewrites were cancelled.")
-        return [self._outcome(prompt, tokens) for prompt, tokens in zip(prompts, written, strict=True)]
+        outcomes = [self._outcome(prompt, tokens) for prompt, tokens in zip(prompts, written, strict=True)]
+        return [
+            self._formed(prompt, outcome, stop) if isinstance(outcome, Written) else outcome
+            for prompt, outcome in zip(prompts, outcomes, strict=True)
+        ]
+
+    def _formed(self, prompt: str, written: Written, stop: threading.Event) -> Written:
+        """`written` where it is in form or no draw is, else the first draw that is."""
+        if self._in_form(prompt, written):
+            return written
+        draws = (self._drawn(prompt, seed, stop) for seed in range(1, DRAWS + 1))
+        return next(filter(None, draws), written)
+
+    def _drawn(self, prompt: str, seed: int, stop: threading.Event) -> Written | None:
+        """A rewrite drawn at the adapter's temperature, None where it fails or is out of form."""
+        try:
+            written = self._rewrite(prompt, self._decoding(self.manifest.temperature, seed), stop, None)
+        except RewriteFailed:
+            return None
+        return written if self._in_form(prompt, written) else None
+
+    def _in_form(self, prompt: str, written: Written) -> bool:
+        return in_form(prompt, written.text, self.manifest.headings)
 
     def _rewrite(self, prompt: str, decoding: Decoding, stop: threading.Event, report: Report | None) -> Written:
         source = self.codec.encode_prompt(prompt, self.manifest.read_limit)
