@@ -100,6 +100,7 @@ SYNTAXES = {
     "vim": Syntax("Vim script", [line_comment(r'^[ \t]*"')]),
     "markup": Syntax("", [_MARKUP]),
     "html": Syntax("", [_MARKUP, *markup.elements(_CSS)]),
+    "astro": Syntax("", [markup.FRONT_MATTER, _MARKUP, *markup.elements(_CSS)]),
 }
 
 _IDENTIFIERS = {
@@ -133,7 +134,8 @@ _IDENTIFIERS = {
     "batch": "bat batch cmd",
     "vim": "vim",
     "markup": "xml xhtml svg xsl",
-    "html": "html vue svelte htm astro handlebars",
+    "html": "html vue svelte htm handlebars",
+    "astro": "astro",
 }
 _BY_IDENTIFIER = {identifier: SYNTAXES[name] for name, identifiers in _IDENTIFIERS.items() for identifier in identifiers.split()}
 _EXTENSIONS = {"py": "python", "pyi": "python", "mts": "ts", "cts": "ts", "kts": "kt", "md": "markdown", "markdown": "markdown"}
