@@ -71,3 +71,28 @@ def test_one_character_in_a_string_of_a_script_is_widened_to_it() -> None:
     found = widened(document, "html", "", document.index("create") + 2)
     assert found is not None
     assert document[slice(*found)] == "create function"
+
+
+SCRIPT = "---\n// it's\nconst ruler = `\n---\n`; /*\n---\n*/\nconst p: string = '{}';\n---\n"
+ASTRO = SCRIPT + "<p title=\"it's\">don't</p>\n<script>\nq = '{}';\n</script>\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (ASTRO.format("⟦it\\'s⟧", "b"), ASTRO.format("Act.\\nit\\'s", "b")),
+        (ASTRO.format("a", "⟦it\\'s⟧"), ASTRO.format("a", "Act.\\nit\\'s")),
+        (ASTRO.format("a", "b").replace("don't", "⟦don't⟧"), ASTRO.format("a", "b").replace("don't", "Act.\nit's")),
+        ("\n" + ASTRO.format("⟦a⟧", "b").replace("\n", "\r\n"), "\n" + ASTRO.format("Act.\\nit\\'s", "b").replace("\n", "\r\n")),
+        ("<p>it's</p>\n---\np = '⟦c⟧'\n---\n", "<p>it's</p>\n---\np = 'Act.\nit's'\n---\n"),
+        ("---\np = '⟦c⟧'\n", "---\np = 'Act.\nit's'\n"),
+    ],
+)
+def test_what_stands_ahead_of_an_astro_page_is_a_script(before: str, after: str) -> None:
+    assert rewritten(before, "Act.\nit's", "astro") == after
+
+
+def test_what_would_end_the_script_of_an_astro_page_is_refused() -> None:
+    sentence = "The rewrite cannot stand in the comment: it would end the comment."
+    assert refused("---\n/*\n⟦create⟧\n*/\n---\n<p>it's</p>", "astro", "a */\n---\n") == sentence
+    assert framed("---\nv = '⟦create⟧'\n---\n", "", "page.astro").prompt == "create"

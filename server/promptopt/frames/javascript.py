@@ -86,9 +86,9 @@ def pattern(document: str, match: re.Match[str]) -> Token | None:
     return Token(match.start(), match.start(), found.end(), found.end(), None)
 
 
-_COMMENTS = [line_comment(r"//+!?", ends=r"\r\n" + _SEPARATORS), block_comment(r"/\*+", "*/", starred=True)]
+COMMENTS = [line_comment(r"//+!?", ends=r"\r\n" + _SEPARATORS), block_comment(r"/\*+", "*/", starred=True)]
 SYNTAX = Syntax(
     "JavaScript",
-    [*_COMMENTS, Opener("/", pattern), string("'"), string('"'), quoted(r"\bString\.raw`", "`", _RAW), TEMPLATE],
+    [*COMMENTS, Opener("/", pattern), string("'"), string('"'), quoted(r"\bString\.raw`", "`", _RAW), TEMPLATE],
 )
-JSON = Syntax("JSON", [*_COMMENTS, quoted('"', '"', _JSON)])
+JSON = Syntax("JSON", [*COMMENTS, quoted('"', '"', _JSON)])

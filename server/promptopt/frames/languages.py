@@ -3,7 +3,7 @@
 import re
 from pathlib import PurePosixPath
 
-from promptopt.frames import javascript, markup, python, shell, toml, yaml
+from promptopt.frames import javascript, jsx, markup, python, shell, toml, yaml
 from promptopt.frames.escapes import as_it_is, decode_common, escaper, verbatim
 from promptopt.frames.tokens import Notation, Opener, Syntax, Token, block_comment, line_comment, quoted, skipped
 
@@ -67,6 +67,7 @@ _CSS = Syntax("CSS", [block_comment(r"/\*+", "*/", starred=True), *_OTHER_QUOTES
 SYNTAXES = {
     "python": python.SYNTAX,
     "javascript": javascript.SYNTAX,
+    "jsx": jsx.SYNTAX,
     "json": javascript.JSON,
     "yaml": yaml.SYNTAX,
     "toml": toml.SYNTAX,
@@ -100,11 +101,13 @@ SYNTAXES = {
     "vim": Syntax("Vim script", [line_comment(r'^[ \t]*"')]),
     "markup": Syntax("", [_MARKUP]),
     "html": Syntax("", [_MARKUP, *markup.elements(_CSS)]),
+    "astro": Syntax("", [markup.FRONT_MATTER, _MARKUP, *markup.elements(_CSS)]),
 }
 
 _IDENTIFIERS = {
     "python": "python",
-    "javascript": "javascript javascriptreact typescript typescriptreact js ts jsx tsx vue-script mjs cjs json5",
+    "javascript": "typescript ts vue-script json5",
+    "jsx": "javascript javascriptreact typescriptreact js jsx tsx mjs cjs",
     "json": "json jsonc jsonl",
     "yaml": "yaml yml dockercompose github-actions-workflow",
     "toml": "toml",
@@ -133,7 +136,8 @@ _IDENTIFIERS = {
     "batch": "bat batch cmd",
     "vim": "vim",
     "markup": "xml xhtml svg xsl",
-    "html": "html vue svelte htm astro handlebars",
+    "html": "html vue svelte htm handlebars",
+    "astro": "astro",
 }
 _BY_IDENTIFIER = {identifier: SYNTAXES[name] for name, identifiers in _IDENTIFIERS.items() for identifier in identifiers.split()}
 _EXTENSIONS = {"py": "python", "pyi": "python", "mts": "ts", "cts": "ts", "kts": "kt", "md": "markdown", "markdown": "markdown"}

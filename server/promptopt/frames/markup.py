@@ -1,16 +1,17 @@
-"""What stands in other languages within HTML: scripts and style sheets."""
+"""What stands in other languages within HTML: scripts and style sheets, and the script ahead of an Astro page."""
 
 import re
 from collections.abc import Callable
 
 from promptopt.frames.javascript import JSON
 from promptopt.frames.javascript import SYNTAX as JAVASCRIPT
-from promptopt.frames.tokens import Opener, Syntax, Token
+from promptopt.frames.tokens import Opener, Syntax, Token, skipped
 
 _TYPE = re.compile(r"""\btype\s*=\s*["']?([^\s"'>]*)""", re.IGNORECASE)
 _HIDDEN = re.compile(r"<!--.*<script", re.IGNORECASE | re.DOTALL)
 _SCRIPTS = re.compile(r"(?:|module|(?:text|application)/(?:x-)?(?:java|ecma)script)", re.IGNORECASE)
 _DATA = re.compile(r"(?:importmap|speculationrules|(?:text|application)/(?:[\w.-]+\+)?json)", re.IGNORECASE)
+_FENCED = Syntax("", [skipped("^[ \t]*---"), *JAVASCRIPT.openers])
 
 
 def elements(css: Syntax) -> list[Opener]:
@@ -38,3 +39,16 @@ def element(name: str, syntax_of: Callable[[str], Syntax | None]) -> Opener:
         return Token(match.start(), match.end(), end, end, None if hidden else syntax_of(match.group()))
 
     return Opener(rf"(?i:<{name}(?=[\s/>])(?:[^>\"']|\"[^\"]*\"|'[^']*')*>)", close)
+
+
+def front_matter(document: str, match: re.Match[str]) -> Token | None:
+    """The script between two fences; None where the second is missing. One in a comment or a template of the script is a part of it."""
+    position = match.end()
+    while found := _FENCED.first(document, position):
+        fence, _, position = found
+        if fence.group().endswith("---"):
+            return Token(match.start(), match.end(), fence.start(), fence.end(), JAVASCRIPT)
+    return None
+
+
+FRONT_MATTER = Opener(r"\A\s*---", front_matter)

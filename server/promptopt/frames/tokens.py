@@ -1,7 +1,7 @@
 """The comments and string literals of a source text, found by looking for what opens one."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -73,10 +73,14 @@ class Opener:
 
 @dataclass(frozen=True, eq=False)
 class Syntax:
-    """The comments and literals of a language."""
+    """The comments and literals of a language.
+
+    scan: what finds the tokens of a document in order where its openers alone cannot tell them; None where they can.
+    """
 
     name: str
     openers: Sequence[Opener] = field(default=())
+    scan: "Callable[[str], Iterable[Token]] | None" = None
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -88,16 +92,25 @@ class Syntax:
 
     def find(self, document: str) -> Iterator[Token]:
         """The tokens of `document` in order."""
+        if self.scan:
+            yield from self.scan(document)
+            return
         position = 0
-        while self.openers and (match := self._pattern.search(document, position)):
-            assert match.lastgroup is not None
-            token = self.openers[int(match.lastgroup[1:])].close(document, match)
-            position = max(token.end if token else match.end(), match.start() + 1)
+        while found := self.first(document, position):
+            _, token, position = found
             if token and isinstance(token.form, Syntax):
                 for inner in token.form.find(document[token.text_start : token.text_end]):
                     yield shifted(inner, token.text_start)
             elif token and token.form:
                 yield token
+
+    def first(self, document: str, position: int) -> "tuple[re.Match[str], Token | None, int] | None":
+        """What opens first from `position` on, the token it begins if anything ends that, and where to go on; None where nothing opens."""
+        if not self.openers or not (match := self._pattern.search(document, position)):
+            return None
+        assert match.lastgroup is not None
+        token = self.openers[int(match.lastgroup[1:])].close(document, match)
+        return match, token, max(token.end if token else match.end(), match.start() + 1)
 
 
 def shifted(token: Token, offset: int) -> Token:
