@@ -53,6 +53,8 @@ class Manifest:
     "At which variants are drawn."
     calibration: Calibration | None = None
     "Of the confidence; None until it is fitted."
+    doubt: float | None = None
+    "Mean log probability of the pieces below which a rewrite is written again; None until it is fitted."
     data_sha256: str = ""
     "Hash of the training file."
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -112,6 +114,8 @@ class Manifest:
             raise TypeError(f"temperature should be between 0 and {HOTTEST}")
         if self.calibration and not (is_figure(self.calibration.slope) and is_figure(self.calibration.intercept)):
             raise TypeError("calibration should be of numbers")
+        if self.doubt is not None and not is_figure(self.doubt):
+            raise TypeError("doubt should be a number")
         if not isinstance(self.metrics, Mapping) or not all(isinstance(figure, int | float) for figure in self.metrics.values()):
             raise TypeError("metrics should be numbers by their names")
 

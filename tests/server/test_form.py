@@ -8,6 +8,7 @@ from fakes import manifest, mini_codec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptopt.bundle import Calibration
 from promptopt.codec import END
 from promptopt.engine.model import DRAWS, Model
 from promptopt.engine.protocol import Decoding, Token
@@ -60,12 +61,13 @@ def test_a_heading_ends_where_a_word_ends(line: str, heading: str, right: bool) 
 
 
 class Drawn:
-    """Writes for each seed what it was given for it; in a batch what belongs to seed 0."""
+    """Writes for each seed what it was given for it, each piece with that probability; in a batch what belongs to seed 0."""
 
     name = "drawn"
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[str], log_probs: Sequence[float] = ()) -> None:
         self._texts = texts
+        self._log_probs = log_probs or [-0.1] * len(texts)
         self.seeds: list[int] = []
 
     def stream(self, source: Sequence[int], decoding: Decoding, stop: threading.Event) -> Iterator[Token]:
@@ -73,7 +75,7 @@ class Drawn:
         codec = mini_codec()
         before, _, after = self._texts[decoding.seed].partition("{}")
         for index in (*codec.plain(before), codec.prompt, *codec.plain(after), END):
-            yield Token(index, -0.1)
+            yield Token(index, self._log_probs[decoding.seed])
 
     def batch(self, sources: Sequence[Sequence[int]], decoding: Decoding, stop: threading.Event) -> list[list[Token]]:
         return [list(self.stream(source, decoding, stop)) for source in sources]
@@ -99,6 +101,27 @@ def test_where_the_likeliest_is_out_of_form_the_first_draw_in_form_is_taken(text
         [written] = model.batch(["fix it"], stop) if batch else [model.rewrite("fix it", stop, None)]
         assert getattr(written, "text", None) == text
         assert engine.seeds == seeds
+
+
+UNSURE = Calibration(1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("sure", "doubt", "seeds", "chosen"),
+    [
+        ([-0.1], None, [0], 0),
+        ([-0.5, -0.1], -0.5, [0], 0),
+        ([-0.6, -0.7, -0.1], -0.5, [0, 1, 2], 2),
+        ([-0.8, -0.9, -0.6, -0.7, -0.9, -0.9], -0.5, list(range(DRAWS + 1)), 2),
+    ],
+)
+def test_a_rewrite_in_doubt_gives_way_to_the_first_sure_draw_or_the_surest(
+    sure: list[float], doubt: float | None, seeds: list[int], chosen: int
+) -> None:
+    engine = Drawn([f"Act as number {number}. Task: {{}}" for number in range(len(sure))], sure)
+    model = Model(manifest(headings=ONE_LINE, calibration=UNSURE, doubt=doubt), mini_codec(), engine)
+    assert model.rewrite("fix it", threading.Event(), None).text == f"Act as number {chosen}. Task: fix it"
+    assert engine.seeds == seeds
 
 
 def test_variants_out_of_form_are_left_out() -> None:

@@ -60,6 +60,7 @@ def check_types(read: Manifest) -> None:
     assert 0 <= read.extra_ids < 100_000
     assert 0 <= read.temperature < 100
     assert 0 <= confidence(-0.5, read.calibration) <= 1
+    assert read.doubt is None or 0 <= confidence(read.doubt, read.calibration) <= 1
     assert all(type(name) is str and isinstance(figure, int | float) for name, figure in read.metrics.items())
     if read.codec is not None:
         known = [read.codec.prompt, *read.codec.pointers, read.codec.glue, read.codec.capital, read.codec.escape]

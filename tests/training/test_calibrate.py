@@ -87,7 +87,9 @@ def test_the_manifest_takes_the_calibration_and_keeps_the_rest(tmp_path: Path) -
     after = Manifest.read(folder)
     assert after.calibration == found
     assert (found.slope, found.intercept) == pytest.approx((fit(means, good).slope, fit(means, good).intercept))
-    assert {**vars(after), "calibration": None} == vars(before)
+    assert after.doubt is not None
+    assert sum(mean < after.doubt for mean in means) == 8
+    assert {**vars(after), "calibration": None, "doubt": None} == vars(before)
 
 
 def test_an_adapter_is_calibrated_once_and_not_on_few(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from promptopt.errors import InvalidInput
 FEWEST = 50
 STEPS = 50
 RIDGE = 1e-3
+DOUBTFUL = 0.04
+"The share of the rewrites, those of lowest probability, that the program is to write again."
 
 
 def fit(means: Sequence[float], good: Sequence[bool]) -> Calibration:
@@ -58,7 +60,7 @@ def expected_calibration_error(confidences: Sequence[float], good: Sequence[bool
 
 
 def calibrated(folder: Path, confidences: Sequence[float], good: Sequence[bool]) -> Calibration:
-    """Fits on rewrites of an adapter that has no calibration yet and writes the result into its manifest.
+    """Fits on rewrites of an adapter that has no calibration yet; writes the result, and where doubt begins, into its manifest.
 
     Raises InvalidInput for too few of them, or when the adapter is calibrated already, so that its confidences are not its own.
     """
@@ -67,6 +69,7 @@ def calibrated(folder: Path, confidences: Sequence[float], good: Sequence[bool])
         raise InvalidInput(f"The adapter in {folder} is calibrated already.", 'Take "calibration" out of its promptopt.json first.')
     if len(confidences) < FEWEST:
         raise InvalidInput(f"{len(confidences)} rewrites are too few to calibrate on.", f"Give {FEWEST} prompts or more.")
-    found = fit([math.log(max(confidence, 1e-9)) for confidence in confidences], good)
-    replace(manifest, calibration=found).write(folder)
+    means = [math.log(max(confidence, 1e-9)) for confidence in confidences]
+    found = fit(means, good)
+    replace(manifest, calibration=found, doubt=float(np.quantile(means, DOUBTFUL))).write(folder)
     return found

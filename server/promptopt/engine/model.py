@@ -13,7 +13,7 @@ from promptopt.errors import Cancelled, InvalidInput, RewriteFailed
 from promptopt.form import in_form
 
 DRAWS = 5
-"Further rewrites that are drawn, one after the other, where the likeliest one is out of form."
+"Further rewrites at most that are drawn where the likeliest one is out of form or in doubt."
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Model:
         return self.engine.name
 
     def rewrite(self, prompt: str, stop: threading.Event, report: Report | None) -> Written:
-        """The likeliest rewrite, or where that is out of form, the first drawn one that is not. See Rewriter."""
-        return self._formed(prompt, self._rewrite(prompt, self._decoding(), stop, report), stop)
+        """The likeliest rewrite, or a drawn one where that is out of form or in doubt. See Rewriter."""
+        return self._sound(prompt, self._rewrite(prompt, self._decoding(), stop, report), stop)
 
     def variants(self, prompt: str, count: int, stop: threading.Event) -> list[Written]:
         """The rewrite and others drawn at the adapter's temperature; drawn ones that fail or are out of form are left out. See Rewriter."""
@@ -52,16 +52,22 @@ class Model:
             raise Cancelled("The rewrites were cancelled.")
         outcomes = [self._outcome(prompt, tokens) for prompt, tokens in zip(prompts, written, strict=True)]
         return [
-            self._formed(prompt, outcome, stop) if isinstance(outcome, Written) else outcome
+            self._sound(prompt, outcome, stop) if isinstance(outcome, Written) else outcome
             for prompt, outcome in zip(prompts, outcomes, strict=True)
         ]
 
-    def _formed(self, prompt: str, written: Written, stop: threading.Event) -> Written:
-        """`written` where it is in form or no draw is, else the first draw that is."""
-        if self._in_form(prompt, written):
-            return written
-        draws = (self._drawn(prompt, seed, stop) for seed in range(1, DRAWS + 1))
-        return next(filter(None, draws), written)
+    def _sound(self, prompt: str, written: Written, stop: threading.Event) -> Written:
+        """`written` where it is in form and beyond doubt, else the first draw that is both, else the surest of those in form.
+
+        Where none is in form, `written` stands.
+        """
+        found = [written] if self._in_form(prompt, written) else []
+        for seed in range(1, DRAWS + 1):
+            if found and not self._doubtful(found[-1]):
+                return found[-1]
+            drawn = self._drawn(prompt, seed, stop)
+            found += [drawn] if drawn else []
+        return max(found, key=lambda one: one.confidence, default=written)
 
     def _drawn(self, prompt: str, seed: int, stop: threading.Event) -> Written | None:
         """A rewrite drawn at the adapter's temperature, None where it fails or is out of form."""
@@ -70,6 +76,10 @@ class Model:
         except RewriteFailed:
             return None
         return written if self._in_form(prompt, written) else None
+
+    def _doubtful(self, written: Written) -> bool:
+        doubt = self.manifest.doubt
+        return doubt is not None and written.confidence < confidence(doubt, self.manifest.calibration)
 
     def _in_form(self, prompt: str, written: Written) -> bool:
         return in_form(prompt, written.text, self.manifest.headings)
