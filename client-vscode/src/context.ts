@@ -35,16 +35,16 @@ export class Ctx implements vscode.Disposable {
   private readonly starts = new RestartQueue(() => this.startAnew());
   /** Resolves when the processes of all servers that were stopped have ended. */
   private gone: Promise<unknown> = Promise.resolve();
-  /** Whether there is no server because the environment is being changed. */
-  private yielded = false;
+  /** The process for whose change of the environment there is no server now. */
+  private yieldedTo: number | undefined;
   private readonly unwatch: () => void;
 
   constructor(
     readonly extension: vscode.ExtensionContext,
     readonly log: vscode.LogOutputChannel,
   ) {
-    this.own = ownEnvironment(extension, () => this.makeWay());
-    this.unwatch = this.own.sharing.watch(() => void this.follow());
+    this.own = ownEnvironment(extension, () => this.makeWay(process.pid));
+    this.unwatch = this.own.sharing.watch(() => this.follow());
     const store = new Store(path.join(extension.globalStorageUri.fsPath, "history"), this.workspace ?? "");
     this.history = new StoredHistory(store, (problem) => {
       this.log.warn(problem);
@@ -85,7 +85,7 @@ export class Ctx implements vscode.Disposable {
       this.fail(`promptopt: the language server was not ${done}. ${messageOf(error)}`, SHOW_LOGS);
       wanted = this.own.exists && this.running === undefined;
     }
-    if (wanted || this.yielded) await this.restart();
+    if (wanted || this.yieldedTo !== undefined) await this.restart();
   }
 
   /** Removes the extension's own environment. */
@@ -105,7 +105,7 @@ export class Ctx implements vscode.Disposable {
   /** Says why there is no server, with what can be done about it. */
   explain(): void {
     if (this.starts.busy) void vscode.window.showInformationMessage("promptopt: the language server is starting; try again in a moment.");
-    else if (this.yielded) void vscode.window.showInformationMessage(`promptopt: ${CHANGING} Try again when that is done.`);
+    else if (this.yieldedTo !== undefined) void vscode.window.showInformationMessage(`promptopt: ${CHANGING} Try again when that is done.`);
     else if (this.found.kind === "found") this.fail("promptopt: the language server is not running.", RESTART, SHOW_LOGS);
     else this.offer();
   }
@@ -143,28 +143,29 @@ export class Ctx implements vscode.Disposable {
   }
 
   /** Stops the server, whose environment is about to be changed, and waits for the end of its process. */
-  private async makeWay(): Promise<void> {
-    this.yielded = true;
+  private async makeWay(pid: number): Promise<void> {
+    this.yieldedTo = pid;
     await this.stop();
     this.status.tell({ state: "stopped", message: CHANGING });
     const ended = this.starts.idle().then(() => this.gone);
     if (!(await within(END_MS, ended))) throw new Error(`The running server did not end within ${String(END_MS / 1000)} seconds.`);
-    this.own.sharing.leave();
+    if (this.client === undefined) this.own.sharing.leave();
   }
 
   /** Stops the server while another window changes the environment that it runs from, and starts it when that is done. */
   private async follow(): Promise<void> {
+    const { changing, using } = this.own.sharing;
+    const yielded = this.yieldedTo !== undefined;
     try {
-      if (!this.own.sharing.changingElsewhere) {
-        if (this.yielded) await this.restart();
-      } else if (this.own.sharing.using) await this.makeWay();
+      if (changing === undefined && yielded && this.yieldedTo !== process.pid && !this.starts.busy) await this.restart();
+      if (changing !== undefined && changing !== process.pid && using && !yielded) await this.makeWay(changing);
     } catch (error) {
       this.log.warn(`The server does not make way: ${messageOf(error)}`);
     }
   }
 
-  /** Looks for the server, and says to other windows whether it is the one in the extension's own environment. Undefined while that is changed. */
-  private async look(): Promise<Found | undefined> {
+  /** Looks for the server, and says to other windows whether it is the one in the extension's own environment, and whose change of that is in the way. */
+  private async look(): Promise<Found> {
     const { sharing } = this.own;
     try {
       if (this.own.exists) sharing.enter(); // before it is asked who changes it: a window that does asks in the other order
@@ -173,18 +174,17 @@ export class Ctx implements vscode.Disposable {
     }
     const found = await find(this.own);
     const own = found.kind === "missing" || found.candidate.origin === "own environment";
-    const changing = sharing.changing !== undefined;
-    if (changing || !own || found.kind !== "found") sharing.leave();
-    return changing && own ? undefined : found;
+    const { changing } = sharing;
+    if (changing !== undefined || !own || found.kind !== "found") sharing.leave();
+    this.yieldedTo = own ? changing : undefined;
+    return found;
   }
 
   private async startAnew(): Promise<void> {
     await this.stop();
     this.status.tell({ state: "starting", message: "Starting the language server." });
-    const found = await this.look();
-    this.yielded = found === undefined;
-    this.found = found ?? { kind: "missing" };
-    if (this.yielded) {
+    this.found = await this.look();
+    if (this.yieldedTo !== undefined) {
       this.status.tell({ state: "stopped", message: CHANGING });
       return;
     }

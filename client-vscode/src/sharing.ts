@@ -80,15 +80,16 @@ export class Sharing {
     return true;
   }
 
-  /** Calls `changed` when another window begins or ends a change, and keeps what this one says fresh, until what is returned is called. */
-  watch(changed: () => void): () => void {
-    let before = false;
+  /** Keeps what this window says fresh, and calls `look` each second that it is not at work, until what is returned is called. */
+  watch(look: () => Promise<void>): () => void {
+    let looking = false;
     const timer = setInterval(() => {
       this.beat();
-      const now = this.changingElsewhere;
-      if (now === before) return;
-      before = now;
-      changed();
+      if (looking) return;
+      looking = true;
+      void look().finally(() => {
+        looking = false;
+      });
     }, LOOK_MS);
     timer.unref();
     return () => {

@@ -127,7 +127,11 @@ describe("the extension's own environment", () => {
   });
 
   test("is there again as it was when an update fails or is cancelled", async () => {
-    const own = installed(fakeRun({ new: "3 12\n" }, "pip"));
+    const own = installed(async (file, args, how) => {
+      await fakeRun({ new: "3 12\n" })(file, args, how);
+      if (args.includes("pip")) throw new Error("no pip");
+      return "3 12";
+    });
     await assert.rejects(own.install(["new"], "promptopt", tell, NO_STOP), /no pip/);
     assert.deepEqual([server(own), stored()], [OLD, ["environment"]]);
   });
