@@ -8,6 +8,7 @@ import { createClient } from "./client";
 import { Crashes } from "./crashes";
 import { Found } from "./discovery";
 import { OwnEnvironment } from "./environment";
+import { exited, within } from "./process";
 import { isLost, messageOf } from "./requests";
 import { RestartQueue } from "./restart";
 import { Rewrites } from "./rewrites";
@@ -17,6 +18,8 @@ import { Store, StoredHistory, storing } from "./store";
 
 const SHOW_LOGS = "Show Logs";
 const RESTART = "Restart";
+const END_MS = 10_000;
+const CHANGING = "The language server is being installed, updated or removed.";
 
 /** Owns the client, the status item, the history and the channels of a window. */
 export class Ctx implements vscode.Disposable {
@@ -30,12 +33,18 @@ export class Ctx implements vscode.Disposable {
   private readonly status = new Status();
   private readonly crashes = new Crashes();
   private readonly starts = new RestartQueue(() => this.startAnew());
+  /** Resolves when the processes of all servers that were stopped have ended. */
+  private gone: Promise<unknown> = Promise.resolve();
+  /** The process for whose change of the environment there is no server now. */
+  private yieldedTo: number | undefined;
+  private readonly unwatch: () => void;
 
   constructor(
     readonly extension: vscode.ExtensionContext,
     readonly log: vscode.LogOutputChannel,
   ) {
-    this.own = ownEnvironment(extension);
+    this.own = ownEnvironment(extension, () => this.makeWay(process.pid));
+    this.unwatch = this.own.sharing.watch(() => this.follow());
     const store = new Store(path.join(extension.globalStorageUri.fsPath, "history"), this.workspace ?? "");
     this.history = new StoredHistory(store, (problem) => {
       this.log.warn(problem);
@@ -68,22 +77,27 @@ export class Ctx implements vscode.Disposable {
 
   /** Lets the user install the server, or update it, and starts it. */
   async install(): Promise<void> {
+    const done = this.own.exists ? "updated" : "installed";
+    let wanted: boolean;
     try {
-      if (!(await install(this.own, this.log, () => this.stop()))) return;
+      wanted = await install(this.own, this.log);
     } catch (error) {
-      this.fail(`promptopt: the language server was not installed. ${messageOf(error)}`, SHOW_LOGS);
-      if (!this.own.exists) return;
+      this.fail(`promptopt: the language server was not ${done}. ${messageOf(error)}`, SHOW_LOGS);
+      wanted = this.own.exists && this.running === undefined;
     }
-    await this.restart();
+    if (wanted || this.yieldedTo !== undefined) await this.restart();
   }
 
   /** Removes the extension's own environment. */
   async uninstall(): Promise<void> {
-    await this.stop();
     try {
-      this.own.remove();
+      await this.own.remove((problem) => {
+        this.log.warn(problem);
+        void vscode.window.showWarningMessage(`promptopt: ${problem}`);
+      });
     } catch (error) {
       this.fail(`promptopt: the language server was not removed. ${messageOf(error)}`, SHOW_LOGS);
+      if (this.running !== undefined) return;
     }
     await this.restart();
   }
@@ -91,6 +105,7 @@ export class Ctx implements vscode.Disposable {
   /** Says why there is no server, with what can be done about it. */
   explain(): void {
     if (this.starts.busy) void vscode.window.showInformationMessage("promptopt: the language server is starting; try again in a moment.");
+    else if (this.yieldedTo !== undefined) void vscode.window.showInformationMessage(`promptopt: ${CHANGING} Try again when that is done.`);
     else if (this.found.kind === "found") this.fail("promptopt: the language server is not running.", RESTART, SHOW_LOGS);
     else this.offer();
   }
@@ -108,22 +123,71 @@ export class Ctx implements vscode.Disposable {
   async stop(): Promise<void> {
     const client = this.client;
     this.client = undefined;
-    if (client?.state === State.Starting) client.serverProcess?.kill("SIGKILL");
+    if (client !== undefined) await this.end(client);
+  }
+
+  dispose(): void {
+    this.unwatch();
+    this.rewrites.dispose();
+    this.status.dispose();
+  }
+
+  private async end(client: LanguageClient): Promise<void> {
+    const server = client.serverProcess;
+    if (server !== undefined) this.gone = Promise.all([this.gone, exited(server)]);
+    if (client.state === State.Starting) server?.kill("SIGKILL");
     else
-      await client?.dispose().catch((error: unknown) => {
+      await client.dispose().catch((error: unknown) => {
         this.log.warn(`The server did not stop: ${messageOf(error)}`);
       });
   }
 
-  dispose(): void {
-    this.rewrites.dispose();
-    this.status.dispose();
+  /** Stops the server, whose environment is about to be changed, and waits for the end of its process. */
+  private async makeWay(pid: number): Promise<void> {
+    this.yieldedTo = pid;
+    await this.stop();
+    this.status.tell({ state: "stopped", message: CHANGING });
+    const ended = this.starts.idle().then(() => this.gone);
+    if (!(await within(END_MS, ended))) throw new Error(`The running server did not end within ${String(END_MS / 1000)} seconds.`);
+    if (this.client === undefined) this.own.sharing.leave();
+  }
+
+  /** Stops the server while another window changes the environment that it runs from, and starts it when that is done. */
+  private async follow(): Promise<void> {
+    const { changing, using } = this.own.sharing;
+    const yielded = this.yieldedTo !== undefined;
+    try {
+      if (changing === undefined && yielded && this.yieldedTo !== process.pid && !this.starts.busy) await this.restart();
+      if (changing !== undefined && changing !== process.pid && using && !yielded) await this.makeWay(changing);
+    } catch (error) {
+      this.log.warn(`The server does not make way: ${messageOf(error)}`);
+    }
+  }
+
+  /** Looks for the server, and says to other windows whether it is the one in the extension's own environment, and whose change of that is in the way. */
+  private async look(): Promise<Found> {
+    const { sharing } = this.own;
+    try {
+      if (this.own.exists) sharing.enter(); // before it is asked who changes it: a window that does asks in the other order
+    } catch (error) {
+      this.log.warn(`Other windows cannot be told that the server runs: ${messageOf(error)}`);
+    }
+    const found = await find(this.own);
+    const own = found.kind === "missing" || found.candidate.origin === "own environment";
+    const { changing } = sharing;
+    if (changing !== undefined || !own || found.kind !== "found") sharing.leave();
+    this.yieldedTo = own ? changing : undefined;
+    return found;
   }
 
   private async startAnew(): Promise<void> {
     await this.stop();
     this.status.tell({ state: "starting", message: "Starting the language server." });
-    this.found = await find(this.own);
+    this.found = await this.look();
+    if (this.yieldedTo !== undefined) {
+      this.status.tell({ state: "stopped", message: CHANGING });
+      return;
+    }
     if (this.found.kind !== "found") {
       this.status.tell({ state: "error", message: "The language server is not on this machine." });
       this.offer();
@@ -133,7 +197,7 @@ export class Ctx implements vscode.Disposable {
     this.log.info(`Server ${version} from ${candidate.origin}: ${candidate.file}`);
     const client = createClient(candidate.file, this.log, {
       status: (status) => {
-        this.status.tell(status);
+        if (this.client === client) this.status.tell(status);
       },
       rewriting: (edit) => {
         this.rewrites.announce(edit);
@@ -144,11 +208,11 @@ export class Ctx implements vscode.Disposable {
     });
     this.client = client;
     client.onDidChangeState(({ newState }) => {
-      if (newState === State.Running) this.status.tell({ state: "ready", message: "Ready." });
+      if (newState === State.Running && this.client === client) this.status.tell({ state: "ready", message: "Ready." });
     });
     try {
       await client.start();
-      if (this.client !== client) await client.dispose(); // it was stopped before it had a process
+      if (this.client !== client) await this.end(client); // it was stopped before it had a process
     } catch (error) {
       if (this.client !== client) return; // it was stopped meanwhile
       const reason = isLost(error) ? "It has ended before it answered." : messageOf(error);

@@ -12,7 +12,10 @@ export interface Candidate {
   readonly file: string;
 }
 
-/** Where to look. `folders` and `python` are empty in a workspace that is not trusted: nothing in it may be run. */
+/**
+ * Where to look. `folders` and `python` are empty in a workspace that is not trusted: nothing in it may be run. `own` is empty while that
+ * environment is being changed.
+ */
 export interface Places {
   readonly setting: string;
   readonly path: readonly string[];
@@ -68,7 +71,7 @@ export function candidates(places: Places, windows: boolean): Candidate[] {
     ...environments.map((environment) => candidate("workspace", programs(environment, windows), name)),
   ];
   if (places.python !== "") found.push(candidate("selected Python", path.dirname(places.python), name));
-  found.push(candidate("own environment", programs(places.own, windows), name));
+  if (places.own !== "") found.push(candidate("own environment", programs(places.own, windows), name));
   return found;
 }
 

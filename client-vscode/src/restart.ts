@@ -22,6 +22,11 @@ export class RestartQueue {
     return this.waiting;
   }
 
+  /** Resolves when none runs or waits. */
+  async idle(): Promise<void> {
+    while (this.busy) await Promise.allSettled([this.running, this.waiting]);
+  }
+
   private begin(): Promise<void> {
     this.running = this.work().finally(() => {
       this.running = undefined;

@@ -19,12 +19,12 @@ const machine: Machine = {
   version: (file) => output(file, ["--version"]),
 };
 
-/** The environment of the extension's own. */
-export function ownEnvironment(context: vscode.ExtensionContext): OwnEnvironment {
-  return new OwnEnvironment(path.join(context.globalStorageUri.fsPath, "environment"), WINDOWS, output);
+/** The environment of the extension's own; `stop` ends this window's server. */
+export function ownEnvironment(context: vscode.ExtensionContext, stop: () => Promise<void>): OwnEnvironment {
+  return new OwnEnvironment(path.join(context.globalStorageUri.fsPath, "environment"), WINDOWS, output, stop);
 }
 
-/** Looks for the server; in a workspace that is not trusted, not within it. */
+/** Looks for the server; in a workspace that is not trusted, not within it, and not in an environment that is being changed. */
 export async function find(own: OwnEnvironment): Promise<Found> {
   const trusted = vscode.workspace.isTrusted;
   const places: Places = {
@@ -32,7 +32,7 @@ export async function find(own: OwnEnvironment): Promise<Found> {
     path: (process.env["PATH"] ?? "").split(path.delimiter),
     folders: trusted ? localFolders() : [],
     python: trusted ? await selectedPython() : "",
-    own: own.folder,
+    own: own.sharing.changing === undefined ? own.folder : "",
   };
   return findServer(places, machine);
 }
@@ -49,16 +49,15 @@ export async function offer(found: Found, install: () => Promise<void>): Promise
 }
 
 /**
- * Installs or updates the server after the user has seen what will be run; `stop` ends the one that is about to be updated. False where the
- * user did not want it, or cancelled and nothing is there.
+ * Installs or updates the server after the user has seen what will be run. False where the user did not want it, or cancelled and nothing is
+ * there.
  */
-export async function install(own: OwnEnvironment, log: vscode.LogOutputChannel, stop: () => Promise<void>): Promise<boolean> {
+export async function install(own: OwnEnvironment, log: vscode.LogOutputChannel): Promise<boolean> {
   const what = vscode.workspace.getConfiguration("promptopt").get("server.package", "promptopt");
   const detail = `pip will install ${what} and what it needs (about 150 MB) into\n${own.folder}\nNothing else on this machine is changed.`;
   const verb = own.exists ? "Update" : "Install";
   const picked = await vscode.window.showInformationMessage(`${verb} the promptopt language server?`, { modal: true, detail }, verb);
   if (picked !== verb) return false;
-  if (own.exists) await stop();
   const selected = vscode.workspace.isTrusted ? await selectedPython() : "";
   const pythons = [selected, ...(WINDOWS ? ["py", "python"] : ["python3", "python3.13", "python3.12", "python3.11"])];
   const progress = { location: vscode.ProgressLocation.Notification, title: "promptopt", cancellable: true };

@@ -19,6 +19,7 @@ const fake = {
   picks: "onDidAccept",
   applied: [],
   applies: true,
+  item: undefined,
 };
 
 /** A part of the interface: what is not given is a function, or an event, that does nothing. */
@@ -133,7 +134,7 @@ const vscode = {
       },
       onDidChangeTabs: (listener) => (fake.tabsChanged = listener),
     }),
-    createStatusBarItem: () => ({ show() {}, dispose() {} }),
+    createStatusBarItem: () => (fake.item = { show() {}, dispose() {} }),
     showErrorMessage: show,
     showInformationMessage: show,
     showWarningMessage: show,

@@ -6,7 +6,7 @@ interface Document {
 
 /**
  * What a test gives and looks at. `answers`: the buttons that are picked, one after the other; `cancels`: whether progress is cancelled at once;
- * `picks`: what is done in a quick pick; `applies`: whether edits are.
+ * `picks`: what is done in a quick pick; `applies`: whether edits are; `item`: what was made last for the status bar.
  */
 export const fake: {
   settings: Record<string, unknown>;
@@ -23,4 +23,5 @@ export const fake: {
   picks: "onDidAccept" | "onDidTriggerItemButton";
   applied: unknown[];
   applies: boolean;
+  item: { text: string; tooltip: string };
 };

@@ -79,6 +79,20 @@ describe("the queue of restarts", () => {
     assert.equal(queue.busy, false);
   });
 
+  test("is idle once no run goes on or waits, also after one that failed", async () => {
+    const { work, ends } = controlled();
+    const queue = new RestartQueue(work);
+    await queue.idle();
+    const runs = [queue.run(), queue.run()];
+    const idle = queue.idle().then(() => queue.busy);
+    ends[0]?.(new Error("did not start"));
+    await assert.rejects(runs[0] as Promise<void>, /did not start/);
+    await settled();
+    ends[1]?.();
+    assert.equal(await idle, false);
+    assert.equal(ends.length, 2);
+  });
+
   test("a wish after the second run has begun gets a third", async () => {
     const { work, ends } = controlled();
     const queue = new RestartQueue(work);
