@@ -63,8 +63,13 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
     const shown: Shown = { document, start, end, version: document.version, original, left, right, stop, proposed: original };
     this.shown = shown;
     const name = document.uri.path.split("/").pop() ?? "";
-    const options = { preview: true, selection: new vscode.Range(range.start, range.start) };
+    // a tab of its own: in the place of the document's own, the document would be closed
+    const options = { preview: false, selection: new vscode.Range(range.start, range.start) };
     await vscode.commands.executeCommand("vscode.diff", left, right, `${name}: rewrite`, options);
+    if (this.shown !== shown) {
+      await vscode.window.tabGroups.close(tabs(right)); // discarded while it opened, or another has taken its place
+      return;
+    }
     await this.fill(client, shown);
   }
 

@@ -45,8 +45,13 @@ class EventEmitter {
 }
 
 class CancellationTokenSource {
-  token = { isCancellationRequested: false, onCancellationRequested: nothing };
-  cancel() {}
+  cancelled = new EventEmitter();
+  token = { isCancellationRequested: false, onCancellationRequested: this.cancelled.event };
+  cancel() {
+    if (this.token.isCancellationRequested) return;
+    this.token.isCancellationRequested = true;
+    this.cancelled.fire();
+  }
   dispose() {}
 }
 
@@ -106,7 +111,11 @@ const vscode = {
   WorkspaceEdit,
   commands: part({
     registerCommand: (name, run) => (fake.commands[name] = run),
-    executeCommand: async (...all) => fake.executed.push(all),
+    executeCommand: async (...all) => {
+      fake.executed.push(all);
+      const [name, original, modified] = all;
+      if (name === "vscode.diff") fake.tabs.push({ input: new vscode.TabInputTextDiff(original, modified) });
+    },
   }),
   extensions: { getExtension: () => undefined },
   languages: part({}),
@@ -130,6 +139,9 @@ const vscode = {
     tabGroups: part({
       get all() {
         return [{ tabs: fake.tabs }];
+      },
+      close: async (tabs) => {
+        fake.tabs = fake.tabs.filter((tab) => !tabs.includes(tab));
       },
       onDidChangeTabs: (listener) => (fake.tabsChanged = listener),
     }),

@@ -17,8 +17,11 @@ const client = {
   code2ProtocolConverter: { asUri: String, asRange: String },
   protocol2CodeConverter: { asWorkspaceEdit: () => Promise.resolve(edit) },
   onProgress: () => ({ dispose: () => undefined }),
-  sendRequest: () => Promise.resolve({ edit: {} }),
+  sendRequest: (_type: unknown, _params: unknown, token: vscode.CancellationToken) => answer(token),
 };
+const atOnce = (): Promise<unknown> => Promise.resolve({ edit: {} });
+
+let answer: (token: vscode.CancellationToken) => Promise<unknown> = atOnce;
 
 let announced: unknown[] = [];
 let preview: Preview;
@@ -40,6 +43,7 @@ async function shown(of: ReturnType<typeof document>): Promise<vscode.Uri> {
 beforeEach(() => {
   Object.assign(fake, { shown: [], executed: [], tabs: [], applied: [], applies: true });
   announced = [];
+  answer = atOnce;
   preview = new Preview({ rewrites: { announce: (each: unknown) => announced.push(each) } } as unknown as Ctx);
 });
 
@@ -50,6 +54,38 @@ describe("a preview", () => {
     await preview.accept();
     await preview.accept();
     assert.deepEqual([fake.applied, announced, fake.shown], [[change], [edit], []]);
+  });
+
+  test("has a tab of its own: in the place of the document's, the document would be closed", async () => {
+    await shown(document());
+    assert.deepEqual((fake.executed.at(-1)?.[4] as { preview: boolean }).preview, false);
+  });
+
+  test("that is discarded while the rewrite is under way cancels it, and says nothing", async () => {
+    let cancelled = 0;
+    answer = (token) =>
+      new Promise((_, reject) => {
+        token.onCancellationRequested(() => {
+          cancelled++;
+          reject(new vscode.CancellationError());
+        });
+        void preview.discard();
+      });
+    await shown(document());
+    await preview.accept();
+    assert.deepEqual([cancelled, fake.tabs, fake.applied, fake.shown], [1, [], [], []]);
+  });
+
+  test("gives way to another that is asked for while it opens: one diff, one rewrite", async () => {
+    let asked = 0;
+    answer = () => {
+      asked++;
+      return atOnce();
+    };
+    await Promise.all([shown(document()), shown(document())]);
+    assert.deepEqual([asked, fake.tabs.length], [1, 1]);
+    await preview.accept();
+    assert.deepEqual([fake.applied, fake.tabs], [[change], []]);
   });
 
   test("of a document that has changed is not applied, and that is said", async () => {
