@@ -5,12 +5,11 @@ import * as vscode from "vscode";
 import { LanguageClient, ProgressType } from "vscode-languageclient/node";
 
 import type { Ctx } from "./context";
-import { PREVIEW, PreviewParams, PreviewProgress, PreviewResult, execute, isCancelled, messageOf } from "./requests";
+import { PREVIEW, PreviewParams, PreviewProgress, PreviewResult, execute } from "./requests";
 import { anchored, applied } from "./text";
 
 export const SCHEME = "promptopt-preview";
 const STREAM = new ProgressType<PreviewProgress>();
-const SHOW_LOGS = "Show Logs";
 const TRY_AGAIN = "Try Again";
 
 /** One diff: the document as it was at `version`, and the text that would take its place. */
@@ -150,7 +149,7 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
       shown.edit = edit;
     } catch (error) {
       if (this.shown === shown) await this.discard();
-      if (!isCancelled(error)) this.ctx.fail(`promptopt: ${messageOf(error)}`, SHOW_LOGS);
+      this.ctx.failed(error);
     } finally {
       stream.dispose();
     }

@@ -15,8 +15,10 @@ const fake = {
   tabs: [],
   tabsChanged: nothing,
   documents: {},
+  open: [],
   editor: undefined,
   picks: "onDidAccept",
+  offered: [],
   applied: [],
   applies: true,
 };
@@ -65,6 +67,7 @@ class Range {
 }
 
 class WorkspaceEdit {
+  set() {}
   replace(uri, { start, end }, text) {
     this.change = { uri: uri.toString(), start, end, text };
   }
@@ -99,6 +102,11 @@ const vscode = {
   ThemeIcon: unused(),
   CancellationError: class extends Error {},
   CancellationTokenSource,
+  Disposable: class {
+    static from(...all) {
+      return { dispose: () => all.forEach((each) => each.dispose()) };
+    }
+  },
   EventEmitter,
   Range,
   Selection: class extends Range {},
@@ -120,7 +128,9 @@ const vscode = {
   extensions: { getExtension: () => undefined },
   languages: part({}),
   workspace: part({
-    textDocuments: [],
+    get textDocuments() {
+      return fake.open;
+    },
     notebookDocuments: [],
     getConfiguration: (section, scope) => ({ get: (name, otherwise) => (scope?.settings ?? fake.settings)[name] ?? otherwise }),
     openTextDocument: async (uri) => fake.documents[uri] ?? Promise.reject(new Error(`there is no ${uri}`)),
@@ -149,6 +159,7 @@ const vscode = {
     showErrorMessage: show,
     showInformationMessage: show,
     showWarningMessage: show,
+    showQuickPick: async (items) => (fake.offered = items)[0],
     createQuickPick: () => new QuickPick(),
     showTextDocument: async (document) => {
       document.shown?.();

@@ -33,6 +33,24 @@ async function opened(name: string, text: string, words: string): Promise<vscode
   return editor;
 }
 
+/** What applies the rewrite that the light bulb offers for the selection. */
+async function offered(editor: vscode.TextEditor): Promise<() => Promise<void>> {
+  const actions = await vscode.commands.executeCommand<vscode.CodeAction[]>(
+    "vscode.executeCodeActionProvider",
+    editor.document.uri,
+    editor.selection,
+    vscode.CodeActionKind.RefactorRewrite.value,
+    1,
+  );
+  const action = actions.find(({ title }) => title === "Optimize prompt");
+  assert.ok(action?.command);
+  assert.equal(action.edit, undefined);
+  const { command, arguments: given = [] } = action.command as { command: string; arguments?: unknown[] };
+  return async () => {
+    await vscode.commands.executeCommand(command, ...given);
+  };
+}
+
 async function optimized(editor: vscode.TextEditor): Promise<string> {
   const before = editor.document.getText();
   await vscode.commands.executeCommand("promptopt.optimizePrompt");
@@ -149,20 +167,31 @@ const tests: Record<string, () => Promise<void>> = {
   "the light bulb offers the rewrite, and applying it is one undo": async () => {
     const before = "create function\n";
     const editor = await opened("bulb.txt", before, "create function");
-    const actions = await vscode.commands.executeCommand<vscode.CodeAction[]>(
-      "vscode.executeCodeActionProvider",
-      editor.document.uri,
-      editor.selection,
-      vscode.CodeActionKind.RefactorRewrite.value,
-      1,
-    );
-    const edit = actions.find((action) => action.title === "Optimize prompt")?.edit;
-    assert.ok(edit);
-    await vscode.workspace.applyEdit(edit);
+    const apply = await offered(editor);
+    await apply();
     const after = editor.document.getText();
     assert.ok(after.includes("Task: create function"), after);
     await selected(editor, after.trimEnd());
     await undone(editor, before);
+  },
+
+  "the rewrite of the light bulb finds its place in a document that changes meanwhile": async () => {
+    const editor = await opened("late.txt", "create function\n", "create function");
+    const apply = await offered(editor);
+    const server = await until("the process", serverProcess);
+    process.kill(server, "SIGSTOP");
+    const applied = apply();
+    try {
+      assert.equal(await Promise.race([begun(server), applied]), "begun");
+      const change = new vscode.WorkspaceEdit();
+      change.insert(editor.document.uri, new vscode.Position(0, 0), "First this.\n\n");
+      await vscode.workspace.applyEdit(change);
+    } finally {
+      process.kill(server, "SIGCONT");
+    }
+    await applied;
+    const after = editor.document.getText();
+    assert.match(after, /^First this\.\n\nAct as [^]+\n\nTask: create function\n[^]+Goal: .+\n$/);
   },
 
   "an untitled document is served as well": async () => {
