@@ -134,6 +134,14 @@ const tests: Record<string, () => Promise<void>> = {
     await until("the server", () => hasCommand("promptopt.optimize"));
   },
 
+  "its key is no key of VS Code's own": async () => {
+    const bound = await vscode.workspace.openTextDocument(vscode.Uri.parse("vscode://defaultsettings/keybindings.json"));
+    const entries = [...bound.getText().matchAll(/"key": "(.+?)",\s+"command": "(.+?)"/g)];
+    const at = (key: string) => new Set(entries.filter((entry) => entry[1] === key).map((entry) => entry[2]));
+    assert.ok(at("ctrl+z").has("undo"));
+    assert.deepEqual(at("ctrl+alt+j"), new Set(["promptopt.optimizePrompt", "promptopt.tryPreviewAgain"]));
+  },
+
   "plain text is replaced, and one undo restores it": async () => {
     const before = "Notes\n\ncreate function\n\nThe end\n";
     const editor = await opened("note.txt", before, "create function");
