@@ -6,11 +6,10 @@ import { CodeAction, CodeActionKind, CodeActionRequest, Command, LanguageClient 
 import type { Ctx } from "./context";
 import type { Preview } from "./preview";
 import { executeShown } from "./progress";
-import { DOCTOR, OPTIMIZE, VARIANTS, execute, isCancelled, messageOf } from "./requests";
+import { DOCTOR, OPTIMIZE, VARIANTS, execute } from "./requests";
 import { Diagnosis, Finding, report } from "./report";
 import { showHistory } from "./undo";
 
-const SHOW_LOGS = "Show Logs";
 const OTHER = "Another adapter…";
 const SERVED = ["file", "untitled"];
 
@@ -61,7 +60,7 @@ async function withServer(ctx: Ctx, work: (client: LanguageClient) => Promise<vo
   try {
     await work(client);
   } catch (error) {
-    if (!isCancelled(error)) ctx.fail(`promptopt: ${messageOf(error)}`, SHOW_LOGS);
+    ctx.failed(error);
   }
 }
 
@@ -79,10 +78,11 @@ async function optimizeAs(client: LanguageClient, editor: vscode.TextEditor): Pr
     range: converter.asRange(editor.selection),
     context: { diagnostics: [], only: [CodeActionKind.RefactorRewrite] },
   });
-  // CodeAction.is would want an edit or a command, which an action that is still to be resolved has not
+  // CodeAction.is would want an edit or a command, which an action that is disabled has not
   const actions = (found ?? []).filter((action): action is CodeAction => !Command.is(action));
   const disabled = actions.find((action) => action.disabled)?.disabled;
-  const requests = actions.map((action) => action.data as Record<string, unknown> | undefined).filter((data) => data !== undefined);
+  const rewrites = actions.map((action) => action.command).filter((command) => command?.command === OPTIMIZE);
+  const requests = rewrites.map((command) => command?.arguments?.[0] as Record<string, unknown>);
   const [request] = requests;
   if (request === undefined) {
     const reason = disabled?.reason ?? "Select what you want to ask, then choose the command again.";

@@ -9,7 +9,7 @@ import { Crashes } from "./crashes";
 import { Found } from "./discovery";
 import { OwnEnvironment } from "./environment";
 import { exited, within } from "./process";
-import { isLost, messageOf } from "./requests";
+import { isCancelled, isLost, messageOf } from "./requests";
 import { RestartQueue } from "./restart";
 import { Rewrites } from "./rewrites";
 import { find, install, offer, ownEnvironment } from "./server";
@@ -119,6 +119,11 @@ export class Ctx implements vscode.Disposable {
     });
   }
 
+  /** Shows what went wrong with a rewrite; nothing where the user did not want it any more. */
+  failed(error: unknown): void {
+    if (!isCancelled(error)) this.fail(`promptopt: ${messageOf(error)}`, SHOW_LOGS);
+  }
+
   /** Stops the server; one that does not answer is killed: by the client library a moment later, or here where that would refuse to. */
   async stop(): Promise<void> {
     const client = this.client;
@@ -201,6 +206,9 @@ export class Ctx implements vscode.Disposable {
       },
       rewriting: (edit) => {
         this.rewrites.announce(edit);
+      },
+      failed: (error) => {
+        this.failed(error);
       },
       crashed: () => {
         this.crashed();

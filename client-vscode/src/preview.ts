@@ -5,17 +5,16 @@ import * as vscode from "vscode";
 import { LanguageClient, ProgressType } from "vscode-languageclient/node";
 
 import type { Ctx } from "./context";
-import { PREVIEW, PreviewParams, PreviewProgress, PreviewResult, execute, isCancelled, messageOf } from "./requests";
+import { PREVIEW, PreviewParams, PreviewProgress, PreviewResult, execute, messageOf } from "./requests";
 import { anchored, applied } from "./text";
 
 export const SCHEME = "promptopt-preview";
 const STREAM = new ProgressType<PreviewProgress>();
-const SHOW_LOGS = "Show Logs";
 const TRY_AGAIN = "Try Again";
 
-/** One diff: the document as it was at `version`, and the text that would take its place. */
+/** One diff: the document, its text and version at the start, and the text that would take its place. */
 interface Shown {
-  readonly document: vscode.TextDocument;
+  document: vscode.TextDocument;
   readonly start: number;
   readonly end: number;
   readonly version: number;
@@ -63,15 +62,20 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
     const shown: Shown = { document, start, end, version: document.version, original, left, right, stop, proposed: original };
     this.shown = shown;
     const name = document.uri.path.split("/").pop() ?? "";
-    const options = { preview: true, selection: new vscode.Range(range.start, range.start) };
+    // a tab of its own: in the place of the document's own, the document would be closed
+    const options = { preview: false, selection: new vscode.Range(range.start, range.start) };
     await vscode.commands.executeCommand("vscode.diff", left, right, `${name}: rewrite`, options);
+    if (this.shown !== shown) {
+      await vscode.window.tabGroups.close(tabs(right)); // discarded while it opened, or another has taken its place
+      return;
+    }
     await this.fill(client, shown);
   }
 
-  /** Applies the rewrite, as one step to undo; where the document has changed nothing is applied. */
+  /** Applies the rewrite, as one step to undo; where the document has changed nothing is applied, and the preview stays. */
   async accept(): Promise<void> {
     const shown = this.shown;
-    if (shown?.edit === undefined) return;
+    if (shown?.edit === undefined || !(await this.reopened(shown))) return;
     if (isStale(shown)) {
       const message = "promptopt: the document has changed since the preview was made; nothing was replaced.";
       void vscode.window.showWarningMessage(message, TRY_AGAIN).then((picked) => {
@@ -103,9 +107,10 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
       this.ctx.explain();
       return;
     }
+    if (!(await this.reopened(shown))) return;
     const { document, start, end } = shown;
     const words = shown.original.slice(start, end);
-    const at = document.version === shown.version ? start : anchored(document.getText(), words, start);
+    const at = isStale(shown) ? anchored(document.getText(), words, start) : start;
     if (at < 0) {
       void vscode.window.showWarningMessage("promptopt: the selected text is not there any more. Select what you want to ask.");
       return;
@@ -117,6 +122,21 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
     this.forget();
     this.changed.dispose();
     vscode.Disposable.from(...this.subscriptions).dispose();
+  }
+
+  /** Opens the document once more where it was closed meanwhile. False where the preview has ended by then, or where it cannot be, which is said. */
+  private async reopened(shown: Shown): Promise<boolean> {
+    const { document } = shown;
+    if (!document.isClosed) return true;
+    try {
+      if (document.isUntitled) throw new Error("it was closed without being saved");
+      shown.document = await vscode.workspace.openTextDocument(document.uri);
+    } catch (error) {
+      const message = `promptopt: the document of the preview is not there any more (${messageOf(error)}); nothing was replaced.`;
+      void vscode.window.showWarningMessage(message);
+      return false;
+    }
+    return this.shown === shown;
   }
 
   /** Asks the server, and shows what comes as it comes. */
@@ -145,7 +165,7 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
       shown.edit = edit;
     } catch (error) {
       if (this.shown === shown) await this.discard();
-      if (!isCancelled(error)) this.ctx.fail(`promptopt: ${messageOf(error)}`, SHOW_LOGS);
+      this.ctx.failed(error);
     } finally {
       stream.dispose();
     }
@@ -164,9 +184,9 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
   }
 }
 
-/** Whether the document is another than that of the preview by now. */
-function isStale({ document, version }: Shown): boolean {
-  return document.isClosed || document.version !== version;
+/** Whether the document says something else by now than when the preview was made. */
+function isStale({ document, original }: Shown): boolean {
+  return document.isClosed || document.getText() !== original;
 }
 
 /** The tabs that show the diff whose right side is `uri`. */

@@ -47,6 +47,7 @@ class Editor:
     encoding: str
     versioned: bool = True
     edits: list[types.WorkspaceEdit] = field(default_factory=list)
+    before_answer: Callable[[], None] = lambda: None
     apply_answer: types.ApplyWorkspaceEditResult = field(default_factory=lambda: types.ApplyWorkspaceEditResult(applied=True))
     choices: list[list[str]] = field(default_factory=list)
     choose: Callable[[list[types.MessageActionItem]], types.MessageActionItem | None] = lambda items: None
@@ -77,6 +78,7 @@ async def conversation(
     @client.feature(types.WORKSPACE_APPLY_EDIT)
     def apply(params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
         editor.edits.append(params.edit)
+        editor.before_answer()
         return editor.apply_answer
 
     @client.feature(types.WINDOW_SHOW_MESSAGE_REQUEST)
@@ -102,8 +104,8 @@ def opened(editor: Editor, text: str = DOCUMENT) -> str:
     return uri
 
 
-def changed(editor: Editor, uri: str, text: str) -> None:
-    document = types.VersionedTextDocumentIdentifier(uri=uri, version=2)
+def changed(editor: Editor, uri: str, text: str, version: int = 2) -> None:
+    document = types.VersionedTextDocumentIdentifier(uri=uri, version=version)
     change = types.TextDocumentContentChangeWholeDocument(text)
     editor.client.text_document_did_change(types.DidChangeTextDocumentParams(document, [change]))
 

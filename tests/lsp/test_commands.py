@@ -1,9 +1,24 @@
 """The commands, and edits that the server hands over."""
 
 import asyncio
+from collections.abc import Callable, Iterator
 
 import pytest
-from conversation import Editor, action_for, begun, chosen, conversation, failure, kinds, opened
+from conversation import (
+    DOCUMENT,
+    PROMPT,
+    REWRITE,
+    Editor,
+    action_for,
+    applied,
+    begun,
+    changed,
+    chosen,
+    conversation,
+    failure,
+    kinds,
+    opened,
+)
 from lsprotocol import types
 from pytest_lsp import client_capabilities
 
@@ -60,6 +75,69 @@ async def test_a_refused_edit_is_shown(emacs: Editor, reason: str | None, shown:
     await chosen(emacs, action)
     emacs.apply_answer = accepted
     assert emacs.client.messages == [types.ShowMessageParams(types.MessageType.Warning, f"The rewrite was not applied: {shown}.")]
+
+
+def typing(editor: Editor, uri: str, text: Callable[[int], str], refused: int) -> None:
+    """Has the client refuse the first edits, each because its user has typed: the document is `text(n)` by its nth answer."""
+
+    def type_on() -> None:
+        count = len(editor.edits)
+        if count <= refused:
+            changed(editor, uri, text(count), version=1 + count)
+        reason = None if count > refused else "the document has changed meanwhile"
+        editor.apply_answer = types.ApplyWorkspaceEditResult(applied=reason is None, failure_reason=reason)
+
+    editor.edits.clear()
+    editor.client.messages.clear()
+    editor.before_answer = type_on
+
+
+async def run(editor: Editor, action: types.CodeAction) -> None:
+    assert action.command is not None
+    params = types.ExecuteCommandParams(action.command.command, action.command.arguments)
+    await editor.client.protocol.send_request_async(types.WORKSPACE_EXECUTE_COMMAND, params)
+
+
+@pytest.fixture
+def asked(emacs: Editor) -> Iterator[Editor]:
+    """The client, which takes edits again afterwards."""
+    accepted = emacs.apply_answer
+    yield emacs
+    emacs.apply_answer, emacs.before_answer = accepted, lambda: None
+    emacs.edits.clear()
+
+
+@pytest.mark.parametrize("refused", [1, 3])
+async def test_who_types_on_gets_the_rewrite_where_the_selection_stands_by_then(asked: Editor, refused: int) -> None:
+    uri = opened(asked)
+    action = await action_for(asked, uri)
+    typing(asked, uri, lambda count: "typed\r\n" * count + DOCUMENT, refused)
+    await run(asked, action)
+    edits = asked.edits
+    versions = [change.text_document.version for edit in edits for change in edit.document_changes or ()]  # type: ignore[union-attr]
+    assert versions == list(range(1, refused + 2))
+    now = "typed\r\n" * refused + DOCUMENT
+    assert applied(now, edits[-1], asked.encoding) == now.replace(PROMPT, REWRITE)
+    assert asked.client.messages == []
+
+
+async def test_who_never_stops_typing_is_told_so_after_four_edits(asked: Editor) -> None:
+    uri = opened(asked)
+    action = await action_for(asked, uri)
+    typing(asked, uri, lambda count: "typed\r\n" * count + DOCUMENT, refused=10)
+    await run(asked, action)
+    assert len(asked.edits) == 4
+    message = "The rewrite was not applied: the document has changed meanwhile."
+    assert asked.client.messages == [types.ShowMessageParams(types.MessageType.Warning, message)]
+
+
+async def test_who_types_within_the_selection_keeps_what_is_typed(asked: Editor) -> None:
+    uri = opened(asked)
+    action = await action_for(asked, uri)
+    typing(asked, uri, lambda _: DOCUMENT.replace(PROMPT, "create a function"), refused=10)
+    error = await failure(asyncio.ensure_future(run(asked, action)))
+    message = "The selected text has changed meanwhile; nothing was replaced. Select it and try again."
+    assert (error.code, error.message, len(asked.edits)) == (-32801, message, 1)
 
 
 async def test_an_accepted_edit_is_not_talked_about(emacs: Editor) -> None:

@@ -33,7 +33,7 @@ export function put(file, text, mode = 0o644) {
 /** What is in the file once its prompt was rewritten, with `sign` in it, and saved. */
 export async function rewritten(window, file, sign) {
   await window.select(path.basename(file), PROMPT);
-  await window.page.keyboard.press("Control+Alt+O");
+  await window.page.keyboard.press("Control+Alt+J");
   await window.shows(sign);
   return window.saved(file, `${PROMPT}\n`);
 }

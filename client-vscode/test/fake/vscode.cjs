@@ -15,8 +15,10 @@ const fake = {
   tabs: [],
   tabsChanged: nothing,
   documents: {},
+  open: [],
   editor: undefined,
   picks: "onDidAccept",
+  offered: [],
   applied: [],
   applies: true,
   item: undefined,
@@ -46,8 +48,13 @@ class EventEmitter {
 }
 
 class CancellationTokenSource {
-  token = { isCancellationRequested: false, onCancellationRequested: nothing };
-  cancel() {}
+  cancelled = new EventEmitter();
+  token = { isCancellationRequested: false, onCancellationRequested: this.cancelled.event };
+  cancel() {
+    if (this.token.isCancellationRequested) return;
+    this.token.isCancellationRequested = true;
+    this.cancelled.fire();
+  }
   dispose() {}
 }
 
@@ -61,6 +68,7 @@ class Range {
 }
 
 class WorkspaceEdit {
+  set() {}
   replace(uri, { start, end }, text) {
     this.change = { uri: uri.toString(), start, end, text };
   }
@@ -95,6 +103,11 @@ const vscode = {
   ThemeIcon: unused(),
   CancellationError: class extends Error {},
   CancellationTokenSource,
+  Disposable: class {
+    static from(...all) {
+      return { dispose: () => all.forEach((each) => each.dispose()) };
+    }
+  },
   EventEmitter,
   Range,
   Selection: class extends Range {},
@@ -107,12 +120,18 @@ const vscode = {
   WorkspaceEdit,
   commands: part({
     registerCommand: (name, run) => (fake.commands[name] = run),
-    executeCommand: async (...all) => fake.executed.push(all),
+    executeCommand: async (...all) => {
+      fake.executed.push(all);
+      const [name, original, modified] = all;
+      if (name === "vscode.diff") fake.tabs.push({ input: new vscode.TabInputTextDiff(original, modified) });
+    },
   }),
   extensions: { getExtension: () => undefined },
   languages: part({}),
   workspace: part({
-    textDocuments: [],
+    get textDocuments() {
+      return fake.open;
+    },
     notebookDocuments: [],
     getConfiguration: (section, scope) => ({ get: (name, otherwise) => (scope?.settings ?? fake.settings)[name] ?? otherwise }),
     openTextDocument: async (uri) => fake.documents[uri] ?? Promise.reject(new Error(`there is no ${uri}`)),
@@ -132,12 +151,16 @@ const vscode = {
       get all() {
         return [{ tabs: fake.tabs }];
       },
+      close: async (tabs) => {
+        fake.tabs = fake.tabs.filter((tab) => !tabs.includes(tab));
+      },
       onDidChangeTabs: (listener) => (fake.tabsChanged = listener),
     }),
     createStatusBarItem: () => (fake.item = { show() {}, dispose() {} }),
     showErrorMessage: show,
     showInformationMessage: show,
     showWarningMessage: show,
+    showQuickPick: async (items) => (fake.offered = items)[0],
     createQuickPick: () => new QuickPick(),
     showTextDocument: async (document) => {
       document.shown?.();

@@ -33,6 +33,24 @@ async function opened(name: string, text: string, words: string): Promise<vscode
   return editor;
 }
 
+/** What applies the rewrite that the light bulb offers for the selection. */
+async function offered(editor: vscode.TextEditor): Promise<() => Promise<void>> {
+  const actions = await vscode.commands.executeCommand<vscode.CodeAction[]>(
+    "vscode.executeCodeActionProvider",
+    editor.document.uri,
+    editor.selection,
+    vscode.CodeActionKind.RefactorRewrite.value,
+    1,
+  );
+  const action = actions.find(({ title }) => title === "Optimize prompt");
+  assert.ok(action?.command);
+  assert.equal(action.edit, undefined);
+  const { command, arguments: given = [] } = action.command as { command: string; arguments?: unknown[] };
+  return async () => {
+    await vscode.commands.executeCommand(command, ...given);
+  };
+}
+
 async function optimized(editor: vscode.TextEditor): Promise<string> {
   const before = editor.document.getText();
   await vscode.commands.executeCommand("promptopt.optimizePrompt");
@@ -87,13 +105,26 @@ async function begun(pid: number): Promise<"begun"> {
   return "begun";
 }
 
+function tabs(): vscode.Tab[] {
+  return vscode.window.tabGroups.all.flatMap((group) => group.tabs);
+}
+
+/** The diffs that are open. */
+function diffs(): vscode.Tab[] {
+  return tabs().filter((tab) => tab.input instanceof vscode.TabInputTextDiff);
+}
+
+/** The tabs of a file. */
+function tabsOf(uri: vscode.Uri): vscode.Tab[] {
+  return tabs().filter(({ input }) => input instanceof vscode.TabInputText && input.uri.toString() === uri.toString());
+}
+
 /** The right side of the diff, once it has a whole rewrite. */
 function previewed(): Promise<vscode.TextDocument> {
-  return until("the rewrite in the diff", () =>
-    vscode.workspace.textDocuments.find(
-      (each) => !each.isClosed && each.uri.query.startsWith("rewrite-") && each.getText().includes("Goal:"),
-    ),
-  );
+  return until("the rewrite in the diff", () => {
+    const right = diffs().map(({ input }) => (input as vscode.TabInputTextDiff).modified.toString())[0];
+    return vscode.workspace.textDocuments.find((each) => each.uri.toString() === right && each.getText().includes("Goal:"));
+  });
 }
 
 const tests: Record<string, () => Promise<void>> = {
@@ -101,6 +132,14 @@ const tests: Record<string, () => Promise<void>> = {
     const extension = await until("the extension", () => vscode.extensions.getExtension("promptopt.promptopt"));
     await extension.activate();
     await until("the server", () => hasCommand("promptopt.optimize"));
+  },
+
+  "its key is no key of VS Code's own": async () => {
+    const bound = await vscode.workspace.openTextDocument(vscode.Uri.parse("vscode://defaultsettings/keybindings.json"));
+    const entries = [...bound.getText().matchAll(/"key": "(.+?)",\s+"command": "(.+?)"/g)];
+    const at = (key: string) => new Set(entries.filter((entry) => entry[1] === key).map((entry) => entry[2]));
+    assert.ok(at("ctrl+z").has("undo"));
+    assert.deepEqual(at("ctrl+alt+j"), new Set(["promptopt.optimizePrompt", "promptopt.tryPreviewAgain"]));
   },
 
   "plain text is replaced, and one undo restores it": async () => {
@@ -136,20 +175,31 @@ const tests: Record<string, () => Promise<void>> = {
   "the light bulb offers the rewrite, and applying it is one undo": async () => {
     const before = "create function\n";
     const editor = await opened("bulb.txt", before, "create function");
-    const actions = await vscode.commands.executeCommand<vscode.CodeAction[]>(
-      "vscode.executeCodeActionProvider",
-      editor.document.uri,
-      editor.selection,
-      vscode.CodeActionKind.RefactorRewrite.value,
-      1,
-    );
-    const edit = actions.find((action) => action.title === "Optimize prompt")?.edit;
-    assert.ok(edit);
-    await vscode.workspace.applyEdit(edit);
+    const apply = await offered(editor);
+    await apply();
     const after = editor.document.getText();
     assert.ok(after.includes("Task: create function"), after);
     await selected(editor, after.trimEnd());
     await undone(editor, before);
+  },
+
+  "the rewrite of the light bulb finds its place in a document that changes meanwhile": async () => {
+    const editor = await opened("late.txt", "create function\n", "create function");
+    const apply = await offered(editor);
+    const server = await until("the process", serverProcess);
+    process.kill(server, "SIGSTOP");
+    const applied = apply();
+    try {
+      assert.equal(await Promise.race([begun(server), applied]), "begun");
+      const change = new vscode.WorkspaceEdit();
+      change.insert(editor.document.uri, new vscode.Position(0, 0), "First this.\n\n");
+      await vscode.workspace.applyEdit(change);
+    } finally {
+      process.kill(server, "SIGCONT");
+    }
+    await applied;
+    const after = editor.document.getText();
+    assert.match(after, /^First this\.\n\nAct as [^]+\n\nTask: create function\n[^]+Goal: .+\n$/);
   },
 
   "an untitled document is served as well": async () => {
@@ -192,6 +242,21 @@ const tests: Record<string, () => Promise<void>> = {
     await undone(active, before);
   },
 
+  "a preview leaves the tab of the document open, also an italic one": async () => {
+    const { document } = await opened("italic.txt", "create function\n", "create function");
+    await vscode.commands.executeCommand("workbench.action.closeActiveEditor");
+    const editor = await vscode.window.showTextDocument(document, { preview: true });
+    assert.deepEqual(
+      tabsOf(document.uri).map((tab) => tab.isPreview),
+      [true],
+    );
+    editor.selection = new vscode.Selection(0, 0, 0, "create function".length);
+    await vscode.commands.executeCommand("promptopt.previewPrompt");
+    await previewed();
+    assert.deepEqual([tabsOf(document.uri).length, diffs().length], [1, 1]);
+    await vscode.commands.executeCommand("promptopt.discardPreview");
+  },
+
   "a preview that was moved into another group can be accepted there": async () => {
     const before = "create function\n";
     const editor = await opened("moved.txt", before, "create function");
@@ -207,10 +272,31 @@ const tests: Record<string, () => Promise<void>> = {
     const before = "write an email\n";
     const editor = await opened("discard.txt", before, "write an email");
     await vscode.commands.executeCommand("promptopt.previewPrompt");
+    assert.notEqual((await previewed()).getText(), before);
     await vscode.commands.executeCommand("promptopt.discardPreview");
+    assert.deepEqual(diffs(), []);
+    const change = new vscode.WorkspaceEdit();
+    change.insert(editor.document.uri, new vscode.Position(1, 0), "Later\n"); // after any edit that nobody has waited for
+    assert.ok(await vscode.workspace.applyEdit(change));
+    assert.equal(editor.document.getText(), `${before}Later\n`);
+  },
+
+  "a preview that is discarded while the rewrite is under way changes nothing": async () => {
+    const before = "write an email\n";
+    const editor = await opened("stopped.txt", before, "write an email");
+    const server = await until("the process", serverProcess);
+    process.kill(server, "SIGSTOP");
+    const preview = vscode.commands.executeCommand("promptopt.previewPrompt");
+    try {
+      await until("the diff", () => diffs().length > 0 || undefined);
+      assert.equal(await Promise.race([begun(server), preview]), "begun"); // it is held now: what is stopped does not end
+      await vscode.commands.executeCommand("promptopt.discardPreview");
+    } finally {
+      process.kill(server, "SIGCONT");
+    }
+    await preview;
     assert.equal(editor.document.getText(), before);
-    const diffs = vscode.window.tabGroups.all.flatMap((group) => group.tabs).filter((tab) => tab.input instanceof vscode.TabInputTextDiff);
-    assert.deepEqual(diffs, []);
+    assert.deepEqual(diffs(), []);
   },
 
   "with the setting always the command shows a preview": async () => {

@@ -21,7 +21,7 @@ test("of two roots each has its own adapter, and its own rule for previews", asy
     await window.status("ready");
     assert.match(await rewritten(window, golden, `Task: ${PROMPT}`), /^Act as /);
     await window.select("second.txt", PROMPT);
-    await window.page.keyboard.press("Control+Alt+O");
+    await window.page.keyboard.press("Control+Alt+J");
     await window.page.locator(".modified .view-line", { hasText: "## Task" }).waitFor();
     assert.equal(readFileSync(markdown, "utf8"), `${PROMPT}\n`);
     await window.page.locator(".editor-actions [aria-label^='Accept Rewrite']").click();

@@ -34,7 +34,7 @@ before(async () => {
     await window.status("ready");
     await window.page.keyboard.press("Control+B"); // room for both sides of a diff
     const [file, text] = await opened("first.txt"); // has the model prepared and loaded
-    await window.page.keyboard.press("Control+Alt+O");
+    await window.page.keyboard.press("Control+Alt+J");
     await rewritten(file, text);
   });
 });
@@ -65,7 +65,7 @@ async function undoRestores(file, text, now) {
 
 scene("plain text, by the key: the selection is replaced and nothing else, and undo restores the bytes", async () => {
   const [file, text] = await opened("note.txt");
-  await window.page.keyboard.press("Control+Alt+O");
+  await window.page.keyboard.press("Control+Alt+J");
   const now = await rewritten(file, text);
   assert.match(now, /^Notes\r\n\r\nAct as [^]+\r\n\r\nThe end$/);
   assert.doesNotMatch(now, /[^\r]\n/);
@@ -196,13 +196,13 @@ scene("a server that is killed during a rewrite leaves the document as it was, s
   await until("another server", () => editor.servers().find((pid) => pid !== old));
   await window.status("ready");
   await untouched("killed.txt");
-  await window.page.keyboard.press("Control+Alt+O");
+  await window.page.keyboard.press("Control+Alt+J");
   assert.match(await rewritten(file, text), /Task: create function/);
 });
 
 /** Begins a rewrite; the notification of its progress once it says how far it is. */
 async function started() {
-  await window.page.keyboard.press("Control+Alt+O");
+  await window.page.keyboard.press("Control+Alt+J");
   const progress = window.notifications.filter({ hasText: /Optimize prompt.*\d+ pieces/ });
   await progress.waitFor();
   return progress;

@@ -27,14 +27,14 @@ after(async () => {
 scene("the status item says ready, loading, running and ready again", async () => {
   await window.status("ready");
   await window.select("note.txt", "create function");
-  await window.page.keyboard.press("Control+Alt+O");
+  await window.page.keyboard.press("Control+Alt+J");
   await window.status("loading");
   await window.shows("Task: create function");
   await window.status("ready");
   await window.page.keyboard.press("Control+Z");
   await window.select("note.txt", "create function");
   await editor.slowed(async () => {
-    await window.page.keyboard.press("Control+Alt+O");
+    await window.page.keyboard.press("Control+Alt+J");
     await window.status("running");
   });
   await window.status("ready");

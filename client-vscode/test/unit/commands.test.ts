@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 
+import type { ExecuteCommandParams } from "vscode-languageclient/node";
+
 import { registerCommands } from "../../src/commands";
 import type { Ctx } from "../../src/context";
 import type { Preview } from "../../src/preview";
+import { OPTIMIZE, VARIANTS } from "../../src/requests";
 import { showHistory } from "../../src/undo";
 import { fake } from "../fake/vscode.cjs";
 
@@ -21,7 +24,7 @@ beforeEach(() => {
 test("whether a rewrite is shown first is the rule of the document's own folder", async () => {
   const shown: unknown[] = [];
   const client = { code2ProtocolConverter: { asUri: () => assert.fail("no preview"), asRange: () => undefined } };
-  const ctx = { running: client, fail: (message: string) => fake.shown.push(message) };
+  const ctx = { running: client, failed: (error: Error) => fake.shown.push(error.message) };
   const preview = { show: (_: unknown, which: unknown) => Promise.resolve(shown.push(which)) };
   registerCommands(ctx as unknown as Ctx, preview as unknown as Preview);
   const [always, never] = [document("file:///a", "", { preview: "always" }), document("file:///b", "", { preview: "never" })];
@@ -30,7 +33,32 @@ test("whether a rewrite is shown first is the rule of the document's own folder"
   assert.deepEqual([shown, fake.shown], [[always], []]);
   fake.editor = { document: never };
   await fake.commands["promptopt.optimizePrompt"]?.();
-  assert.deepEqual([shown, fake.shown], [[always], ["promptopt: no preview"]]);
+  assert.deepEqual([shown, fake.shown], [[always], ["no preview"]]);
+});
+
+test("another adapter is chosen among those of the actions' commands, and asked for what the action would have asked for", async () => {
+  const request = { uri: "file:///a", version: 1, start: 0, text: "More text", adapter: "", movable: true };
+  const action = (title: string, command: string, adapter: string) => ({
+    title,
+    command: { title, command, arguments: [{ ...request, adapter }] },
+  });
+  const actions = [action("1", OPTIMIZE, ""), action("2", OPTIMIZE, "xml"), action("3", OPTIMIZE, "concise"), action("4", VARIANTS, "")];
+  const asked: unknown[] = [];
+  const client = {
+    code2ProtocolConverter: { asTextDocumentIdentifier: () => ({ uri: "file:///a" }), asRange: () => undefined },
+    onProgress: () => ({ dispose: () => undefined }),
+    sendRequest: ({ method }: { method: string }, params: ExecuteCommandParams) => {
+      if (method === "textDocument/codeAction") return Promise.resolve(actions);
+      asked.push([params.command, params.arguments]);
+      return Promise.resolve(null);
+    },
+  };
+  const ctx = { running: client, failed: (error: Error) => assert.fail(error) };
+  registerCommands(ctx as unknown as Ctx, {} as unknown as Preview);
+  fake.editor = { document: document("file:///a", "More text") };
+  await fake.commands["promptopt.optimizePromptAs"]?.();
+  assert.deepEqual(fake.offered, ["xml", "concise", "Another adapter…"]);
+  assert.deepEqual([asked, fake.shown], [[[OPTIMIZE, [{ ...request, adapter: "xml" }]]], []]);
 });
 
 describe("a rewrite of the history", () => {

@@ -120,7 +120,7 @@ def add_rewrites(session: Session) -> None:
     @server.feature(types.CODE_ACTION_RESOLVE)
     async def resolve(action: types.CodeAction) -> types.CodeAction:
         if action.command is None:  # clients resolve whatever has no edit, also what is a command
-            action.edit = await session.edit(parse_request(action.data), None)
+            action.edit = session.replacing(await session.optimized(parse_request(action.data), None))
         return action
 
     @server.feature(types.WORKSPACE_EXECUTE_COMMAND)
@@ -133,12 +133,13 @@ def add_rewrites(session: Session) -> None:
             return await session.preview(params.arguments, params.work_done_token)
         request = session.request(params.arguments)
         if params.command == OPTIMIZE:
-            await hand_over(server, session.delivery, await session.edit(request, params.work_done_token))
+            answer = await session.optimized(request, params.work_done_token)
+            await hand_over(server, session.delivery, lambda: session.replacing(answer))
             return None
-        texts = await session.variants(request, params.work_done_token)
-        picked = await pick(server, "Which rewrite?", titles(texts))
+        variants = await session.variants(request, params.work_done_token)
+        picked = await pick(server, "Which rewrite?", titles([variant.rewrite.text for variant in variants]))
         if picked is not None:
-            await hand_over(server, session.delivery, session.replacing(request, texts[picked]))
+            await hand_over(server, session.delivery, lambda: session.replacing(variants[picked]))
         return None
 
     for name in COMMANDS:  # declares them; pygls' own way of running one knows no cancel and no progress token

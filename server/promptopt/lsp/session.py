@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -38,6 +38,15 @@ VARIANT_COUNT = 3
 OnToken = Callable[[Progress], None]
 Rewrites = Callable[[Optimizer, str, threading.Event, OnToken], list[Rewrite]]
 _LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A rewrite, what it was asked for by, and the prompt that this meant then."""
+
+    request: Request
+    prompt: str
+    rewrite: Rewrite
 
 
 class Session:
@@ -106,14 +115,14 @@ class Session:
             raise JsonRpcException("There is no text at the cursor. Write or select what you want to ask.", REQUEST_FAILED)
         return made
 
-    async def edit(self, request: Request, token: types.ProgressToken | None) -> types.WorkspaceEdit:
-        """The edit that puts the rewrite in the place of the prompt. Raises JsonRpcException with a sentence for the user."""
+    async def optimized(self, request: Request, token: types.ProgressToken | None) -> Answer:
+        """The rewrite of the prompt. Raises JsonRpcException with a sentence for the user."""
 
         def optimize(optimizer: Optimizer, prompt: str, stop: threading.Event, on_token: OnToken) -> list[Rewrite]:
             return [optimizer.optimize(prompt, stop, on_token)]
 
-        (rewrite,) = await self._rewrites(request, token, optimize)
-        return self.replacing(request, rewrite.text)
+        (answer,) = await self._answers(request, token, optimize)
+        return answer
 
     async def preview(self, arguments: Sequence[Any] | None, token: types.ProgressToken | None) -> dict[str, Any]:
         """The rewrite and its edit, for the client to apply; it is told meanwhile how the rewrite grows. Raises JsonRpcException."""
@@ -130,18 +139,18 @@ class Session:
 
             return [optimizer.optimize(prompt, stop, both)]
 
-        (rewrite,) = await self._rewrites(request, token, optimize)
-        return {"edit": self.replacing(request, rewrite.text), **asdict(rewrite)}
+        (answer,) = await self._answers(request, token, optimize)
+        return {"edit": self.replacing(answer), **asdict(answer.rewrite)}
 
-    async def variants(self, request: Request, token: types.ProgressToken | None) -> list[str]:
+    async def variants(self, request: Request, token: types.ProgressToken | None) -> list[Answer]:
         """Different rewrites of the prompt, the surest first. Raises JsonRpcException with a sentence for the user."""
 
         def draw(optimizer: Optimizer, prompt: str, stop: threading.Event, _: OnToken) -> list[Rewrite]:
             return optimizer.variants(prompt, VARIANT_COUNT, stop)
 
-        return [rewrite.text for rewrite in await self._rewrites(request, token, draw)]
+        return await self._answers(request, token, draw)
 
-    async def _rewrites(self, request: Request, token: types.ProgressToken | None, rewrites: Rewrites) -> list[Rewrite]:
+    async def _answers(self, request: Request, token: types.ProgressToken | None, rewrites: Rewrites) -> list[Answer]:
         prompt = self.frame(request).prompt
         settings = self.configuration.of(request.uri)
         settings = replace(settings, adapter=request.adapter) if request.adapter else settings
@@ -159,9 +168,10 @@ class Session:
                 raise JsonRpcException(error.message, SERVER_CANCELLED) from error
             except PromptoptError as error:
                 raise JsonRpcException(str(error), REQUEST_FAILED) from error
-        if self.frame(request).prompt != prompt:
-            raise content_modified("What stands around the selection has changed meanwhile; nothing was replaced. Select it and try again.")
-        return found
+        answers = [Answer(request, prompt, rewrite) for rewrite in found]
+        for answer in answers:
+            self._frame_of(answer)  # sooner than its user would choose one
+        return answers
 
     async def examine(self) -> dict[str, Any]:
         """What `promptopt doctor --json` prints, on the network that is in use; downloads nothing."""
@@ -184,16 +194,24 @@ class Session:
         except PromptoptError as error:
             raise JsonRpcException(str(error), REQUEST_FAILED) from error
 
-    def replacing(self, request: Request, rewrite: str) -> types.WorkspaceEdit:
-        """The edit that writes `rewrite` in the place of the selection, in its frame. Raises JsonRpcException where it does not fit."""
-        frame, document = self.frame(request), self.document(request.uri)
+    def _frame_of(self, answer: Answer) -> Frame:
+        """The frame of what was asked for as it stands now. Raises as `frame` does, and ContentModified where it means another prompt."""
+        frame = self.frame(answer.request)
+        if frame.prompt != answer.prompt:
+            raise content_modified("What stands around the selection has changed meanwhile; nothing was replaced. Select it and try again.")
+        return frame
+
+    def replacing(self, answer: Answer) -> types.WorkspaceEdit:
+        """The edit that writes a rewrite in the place of its prompt as that stands now. Raises JsonRpcException where it does not fit."""
+        uri = answer.request.uri
+        frame, document = self._frame_of(answer), self.document(uri)
         assert document is not None
         try:
-            text = frame.fit(rewrite)
+            text = frame.fit(answer.rewrite.text)
         except PromptoptError as error:
             raise JsonRpcException(str(error), REQUEST_FAILED) from error
         range_ = range_at(document.source, frame.start, frame.end, self.encoding)
-        return self.delivery.edit(request.uri, document.version, range_, text)
+        return self.delivery.edit(uri, document.version, range_, text)
 
 
 def source_of(document: TextDocument) -> Source:
