@@ -14,7 +14,7 @@ from promptopt.engine.model import DRAWS, Model
 from promptopt.engine.protocol import Decoding, Token
 from promptopt.form import begins, in_form
 
-HEADINGS = ("Act as", "Task:", "Steps:", "1.", "2.")
+HEADINGS = ("Act as", "Task:", "Steps:", "1. ", "2. ")
 
 
 def form(prompt: str, first: str = "Read the whole request.", second: str = "Write the whole answer.", steps: str = "Steps:") -> str:
@@ -31,6 +31,7 @@ def form(prompt: str, first: str = "Read the whole request.", second: str = "Wri
         (form("fix it", steps="Stepson:"), False),
         (form("fix it").replace("Act as", "Play"), False),
         (form("fix it").replace("1. Read", "fix. Read"), False),
+        (form("fix it").replace("1. Read", "1.Read"), False),
         (form("fix it").replace("Task: fix it\n\n", "") + "\nTask: fix it", False),
         ("fix it", True),
         ("", False),
@@ -69,9 +70,11 @@ class Drawn:
         self._texts = texts
         self._log_probs = log_probs or [-0.1] * len(texts)
         self.seeds: list[int] = []
+        self.temperatures: list[float] = []
 
     def stream(self, source: Sequence[int], decoding: Decoding, stop: threading.Event) -> Iterator[Token]:
         self.seeds.append(decoding.seed)
+        self.temperatures.append(decoding.temperature)
         codec = mini_codec()
         before, _, after = self._texts[decoding.seed].partition("{}")
         for index in (*codec.plain(before), codec.prompt, *codec.plain(after), END):
@@ -101,6 +104,7 @@ def test_where_the_likeliest_is_out_of_form_the_first_draw_in_form_is_taken(text
         [written] = model.batch(["fix it"], stop) if batch else [model.rewrite("fix it", stop, None)]
         assert getattr(written, "text", None) == text
         assert engine.seeds == seeds
+        assert engine.temperatures == pytest.approx([0.0, 0.7, 0.77, 0.84, 0.91, 0.98][: len(seeds)])
 
 
 UNSURE = Calibration(1.0, 0.0)
@@ -130,3 +134,4 @@ def test_variants_out_of_form_are_left_out() -> None:
     found = model.variants("fix it", 2, threading.Event())
     assert {written.text for written in found} == {"Act as a tester. Task: fix it", "Act as a writer. Task: fix it"}
     assert engine.seeds == [0, 1, 2]
+    assert engine.temperatures == [0.0, 0.7, 0.7]

@@ -78,7 +78,7 @@ def test_an_adapter_for_such_a_base_is_trained_and_writes_the_same_in_plain_peft
     bundle = bundle_of(folder)
     assert replace(bundle.manifest, metrics={}, base_sha256="", data_sha256="") == Manifest(
         base=str(base), base_sha256="", style="golden", prefix=(), codec=FLAN_TABLE, read_limit=512, write_limit=512, temperature=0.7,
-        extra_ids=100, headings=("Act as", "Context:", "Task:", "Constraints:", "-", "Steps:", "1.", "2.", "3.", "Goal:"),
+        extra_ids=100, headings=("Act as ", "Context: ", "Task: ", "Constraints:", "- ", "Steps:", "1. ", "2. ", "3. ", "Goal: "),
     )  # fmt: skip
     assert "on q, k, v, o, wi_0, wi_1 and wo" in (folder / "README.md").read_text(encoding="utf-8")
     updates = sum(tensor.numel() for tensor in load_file(folder / "adapter_model.safetensors").values())

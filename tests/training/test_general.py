@@ -1,7 +1,6 @@
 """What stands in for an entry where a prompt is easily mistaken for one of another."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -49,9 +48,8 @@ def test_every_entry_has_a_stand_in_and_one_named_in_full_goes_before_its_file()
     assert {*stand_ins().values(), ANY} == set(general_entries())
     assert stand_ins()["life/recipe"] == "general/advice"
     assert stand_ins()["life/trivia"] == "general/question"
-    entry = entries()["code/function"]
-    assert stand_in(entry, Mistake.KIND) == replace(general_entries()["general/code"], personas=entry.personas)
-    assert stand_in(entry, Mistake.FAMILY) == replace(general_entries()[ANY], personas=entry.personas)
+    assert stand_in("code/function", Mistake.KIND) is general_entries()["general/code"]
+    assert stand_in("code/function", Mistake.FAMILY) is general_entries()[ANY]
 
 
 @pytest.mark.parametrize(
@@ -72,8 +70,8 @@ def test_a_stand_in_that_is_missing_unknown_or_doubled_is_an_error(files: dict[s
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"personas": ["a tester"]}, "general/code: the persona is that of the entry it stands in for"),
-        ({"contexts": [{"says": "x", "text": "It is tested."}]}, "general/code: context and goal depend on nothing and have no slot"),
+        ({"personas": [{"says": "x", "text": "a tester"}]}, "general/code: persona, context and goal depend on nothing but the field"),
+        ({"personas": [{"text": "{expert} who codes"}]}, "general/code: the last persona, context and goal have no slot"),
         ({"goals": ["No full stop"]}, "general/code: no full stop"),
         ({"goals": [entries()["code/function"].goals[-1].text]}, "general/code: the line stands twice"),
     ],
@@ -94,17 +92,18 @@ def test_what_is_marked_as_mistakable_are_examples_a_third_of_them_or_so() -> No
     assert {*marked.values()} == {Mistake.KIND, Mistake.FAMILY}
 
 
-def test_a_mistakable_prompt_gets_the_lines_of_the_stand_in_and_the_persona_of_its_own_entry() -> None:
+def test_a_mistakable_prompt_gets_the_lines_of_the_stand_in() -> None:
     entry = entries()["code/port"]
     prompt = "dialling code for Iceland"
-    own = compose(prompt, entry)
-    for mistake, name in ((Mistake.KIND, "general/code"), (Mistake.FAMILY, ANY)):
+    for mistake, name in ((Mistake.NONE, "code/port"), (Mistake.KIND, "general/code"), (Mistake.FAMILY, ANY)):
         pair = composed(prompt, entry, "golden", mistakable=mistake)
-        parts = compose(prompt, stand_in(entry, mistake))
-        assert (pair.entry, pair.rewrite) == (name, golden(parts))
-        assert parts.persona == own.persona
-        assert {*parts.constraints}.isdisjoint(own.constraints)
-    assert composed(prompt, entry, "golden").rewrite == golden(own)
+        assert (pair.entry, pair.rewrite) == (name, golden(compose(prompt, {**entries(), **general_entries()}[name])))
+
+
+def test_whoever_knows_the_subject_speaks_even_where_the_kind_of_task_is_doubtful() -> None:
+    pair = composed("rings of saturn", entries()["study_work/explain"], "golden", subject="saturn", mistakable=Mistake.FAMILY)
+    assert (pair.entry, pair.rewrite.splitlines()[0]) == (ANY, "Act as an astronomer with plenty of practical experience.")
+    assert any(line.text == "{expert} with plenty of practical experience" for line in entries()["study_work/list_ideas"].personas)
 
 
 def test_a_prompt_among_those_of_another_kind_is_mistakable(run: ModuleType) -> None:

@@ -15,11 +15,11 @@ def pairs(*rewrites: str) -> list[Pair]:
 @pytest.mark.parametrize(
     ("style", "headings"),
     [
-        ("golden", ("Act as", "Context:", "Task:", "Constraints:", "-", "Steps:", "1.", "2.", "3.", "Goal:")),
-        ("concise", ("Requirements:", "-", "Done when:")),
+        ("golden", ("Act as ", "Context: ", "Task: ", "Constraints:", "- ", "Steps:", "1. ", "2. ", "3. ", "Goal: ")),
+        ("concise", ("Requirements:", "- ", "Done when: ")),
         (
             "markdown",
-            ("# Role", "You are", "## Context", "## Task", "## Requirements", "-", "## Approach", "1.", "2.", "3.", "## Outcome"),
+            ("# Role", "You are ", "## Context", "## Task", "## Requirements", "- ", "## Approach", "1. ", "2. ", "3. ", "## Outcome"),
         ),
     ],
 )
@@ -32,7 +32,7 @@ def test_the_headings_of_our_forms_are_found_in_their_pairs(style: str, headings
 @pytest.mark.parametrize(
     ("rewrites", "headings"),
     [
-        (("Goal: a\nfix it\nEnd.", "Goal: b\nfix it\nEnd of it."), ("Goal:", "End")),
+        (("Goal: a\nfix it\nEnd.", "Goal: b\nfix it\nEnd of it."), ("Goal: ", "End")),
         (("A: 1\nB: 2\nfix it", "B: 2\nA: 1\nfix it"), ("A: 1",)),
         (("A: 1\nfix it", "no\nfix it"), ()),
         (("fix it", "fix it"), ()),

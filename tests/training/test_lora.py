@@ -132,7 +132,7 @@ def test_the_bundle_says_what_it_was_made_of_and_loads_in_promptopt_and_in_plain
         temperature=0.7,
         data_sha256=hashlib.sha256(given.data_path.read_bytes()).hexdigest(),
         metrics={"validation_loss": round(loss, 4), "epochs": 1.0, "steps": 5.0},
-        headings=("Act as", "Context:", "Task:", "Constraints:", "-", "Steps:", "1.", "2.", "3.", "Goal:"),
+        headings=("Act as ", "Context: ", "Task: ", "Constraints:", "- ", "Steps:", "1. ", "2. ", "3. ", "Goal: "),
     )
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert f"base_model: {given.base}\n" in card

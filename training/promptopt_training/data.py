@@ -62,7 +62,7 @@ STYLES = {"golden": 6, "markdown": 2, "xml": 2, "concise": 2}
 
 def composed(prompt: str, entry: Entry, style: str, subject: str = "", mistakable: Mistake = Mistake.NONE) -> Pair:
     """The pair of `prompt` and its structured form in one layout; a `mistakable` one gets what several kinds of task have in common."""
-    entry = stand_in(entry, mistakable) if mistakable else entry
+    entry = stand_in(entry.name, mistakable) if mistakable else entry
     parts = compose(prompt, entry, subject)
     return Pair(prompt, LAYOUTS[style](parts), style, entry.name, parts.topic)
 

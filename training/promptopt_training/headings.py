@@ -7,9 +7,9 @@ from itertools import accumulate
 from promptopt.form import begins
 from promptopt_training.records import Pair
 
-LONGEST = 6
-"Words and marks of a heading at most."
-_PARTS = re.compile(r"\s*(?:\w+|[^\w\s])")
+LONGEST = 8
+"Words, marks and spaces of a heading at most."
+_PARTS = re.compile(r"\s+|\w+|[^\w\s]")
 
 
 def shared_headings(pairs: Iterable[Pair]) -> tuple[str, ...]:
@@ -29,7 +29,7 @@ def shared_headings(pairs: Iterable[Pair]) -> tuple[str, ...]:
 
 
 def _starts(line: str) -> Iterable[str]:
-    """The beginnings of a line, word by word and mark by mark."""
+    """The beginnings of a line, word by word, mark by mark and space by space."""
     return accumulate(match[0] for match in list(_PARTS.finditer(line))[:LONGEST])
 
 

@@ -14,6 +14,8 @@ from promptopt.form import in_form
 
 DRAWS = 5
 "Further rewrites at most that are drawn where the likeliest one is out of form or in doubt."
+WARMER = 0.1
+"By so much of the adapter's temperature each of them is drawn warmer than the one before."
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Model:
         for seed in range(1, 3 * count):
             if len(found) == count:
                 break
-            drawn = self._drawn(prompt, seed, stop)
+            drawn = self._drawn(prompt, self._decoding(self.manifest.temperature, seed), stop)
             if drawn and all(drawn.text != other.text for other in found):
                 found.append(drawn)
         return sorted(found, key=lambda written: -written.confidence)
@@ -62,17 +64,17 @@ class Model:
         Where none is in form, `written` stands.
         """
         found = [written] if self._in_form(prompt, written) else []
-        for seed in range(1, DRAWS + 1):
+        for number in range(DRAWS):
             if found and not self._doubtful(found[-1]):
                 return found[-1]
-            drawn = self._drawn(prompt, seed, stop)
+            drawn = self._drawn(prompt, self._decoding(self.manifest.temperature * (1 + WARMER * number), number + 1), stop)
             found += [drawn] if drawn else []
         return max(found, key=lambda one: one.confidence, default=written)
 
-    def _drawn(self, prompt: str, seed: int, stop: threading.Event) -> Written | None:
-        """A rewrite drawn at the adapter's temperature, None where it fails or is out of form."""
+    def _drawn(self, prompt: str, decoding: Decoding, stop: threading.Event) -> Written | None:
+        """A drawn rewrite, None where it fails or is out of form."""
         try:
-            written = self._rewrite(prompt, self._decoding(self.manifest.temperature, seed), stop, None)
+            written = self._rewrite(prompt, decoding, stop, None)
         except RewriteFailed:
             return None
         return written if self._in_form(prompt, written) else None

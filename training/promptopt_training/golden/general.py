@@ -1,11 +1,10 @@
 """What a structured prompt says when its kind of task is easily mistaken: lines that several kinds have in common.
 
 A rewrite for another kind of task than the writer meant is worse than none, and some prompts are read differently by whoever reads
-them. Such a prompt is composed from a general entry, which stands in for its own; only the persona is its own kind's.
+them. Such a prompt is composed from a general entry, which stands in for its own.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from enum import StrEnum
 from functools import cache
 from importlib import resources
@@ -31,12 +30,15 @@ class Mistake(StrEnum):
 
 @cache
 def general_entries() -> Mapping[str, Entry]:
-    """The general entries by their full names; they have no personas and no examples. Raises KnowledgeError for a broken rule."""
+    """The general entries by their full names; they have no examples, and their experts may be called as elsewhere.
+
+    Raises KnowledgeError for a broken rule.
+    """
     found = {f"{DOMAIN}/{raw['id']}": _parsed(raw) for raw in read_yaml("general.yaml")}
     known = {line.text for entry in entries().values() for line in all_lines(entry)}
     for name, entry in found.items():
         for line in all_lines(entry):
-            if line.text in known:
+            if line.text in known and "{expert}" not in line.text:
                 raise KnowledgeError(f"{name}: the line stands twice: {line.text!r}")
             known.add(line.text)
     return found
@@ -62,10 +64,9 @@ def stand_ins() -> Mapping[str, str]:
     return found
 
 
-def stand_in(entry: Entry, mistake: Mistake) -> Entry:
-    """The general entry for a prompt of `entry` that is easily mistaken; who speaks stays who it was."""
-    general = general_entries()[ANY if mistake is Mistake.FAMILY else stand_ins()[entry.name]]
-    return replace(general, personas=entry.personas)
+def stand_in(name: str, mistake: Mistake) -> Entry:
+    """The general entry for a prompt of the entry called `name` that is easily mistaken."""
+    return general_entries()[ANY if mistake is Mistake.FAMILY else stand_ins()[name]]
 
 
 @cache
@@ -78,11 +79,11 @@ def mistakable() -> Mapping[str, Mapping[str, Mistake]]:
 def _parsed(raw: Mapping[str, Any]) -> Entry:
     name = f"{DOMAIN}/{raw['id']}"
     try:
-        lines = parse_lists({"personas": [], **raw})
+        lines = parse_lists(raw)
     except KnowledgeError as error:
         raise KnowledgeError(f"{name}: {error}") from error
-    if lines["personas"]:
-        raise KnowledgeError(f"{name}: the persona is that of the entry it stands in for")
-    if any(line.conditional or line.text.startswith("{") for kind in ("contexts", "goals") for line in lines[kind]):
-        raise KnowledgeError(f"{name}: context and goal depend on nothing and have no slot")
+    if any(line.conditional for kind in ("personas", "contexts", "goals") for line in lines[kind]):
+        raise KnowledgeError(f"{name}: persona, context and goal depend on nothing but the field")
+    if any(line.text.startswith("{") for line in (lines["personas"][-1], *lines["contexts"], *lines["goals"])):
+        raise KnowledgeError(f"{name}: the last persona, context and goal have no slot")
     return Entry(name, "", (), subjects={}, **lines)
