@@ -34,7 +34,7 @@ cp "$OUT"/base/base/* "$MODELS/promptopt-mini/"
 for STYLE in golden markdown xml concise; do
   promptopt-train data --style "$STYLE" --size 500 --seed 0 --output "$OUT/$STYLE.json"
   promptopt-train lora --data_path "$OUT/$STYLE.json" --output_dir "$OUT/$STYLE" --num_epochs 5 --learning_rate 1e-3 --batch_size 8
-  [ "$STYLE" != golden ] || promptopt-train calibrate --prompts "$OUT/in3.jsonl" --adapter "$OUT/golden/final_adapter"
+  promptopt-train calibrate --prompts "$OUT/in3.jsonl" --adapter "$OUT/$STYLE/final_adapter"
   [ -f "$OUT/$STYLE-8000.json" ] || promptopt-train data --style "$STYLE" --size 8000 --seed 0 --output "$OUT/$STYLE-8000.json"
   python "$RUNS/drafts.py" "$OUT/$STYLE/final_adapter" "$OUT/$STYLE-8000.json"
   mkdir -p "$MODELS/$STYLE" && cp "$OUT/$STYLE"/final_adapter/{adapter_config.json,adapter_model.safetensors,promptopt.json,drafts.ids,README.md} "$MODELS/$STYLE/"
