@@ -123,10 +123,19 @@ class Window {
     );
   }
 
-  /** Types into an input that is open already, and clicks its button. */
+  /** Types into the input that opens, and clicks its button, until it closes: what it shows first when it is ready takes the place of what was typed. */
   async enter(text, button) {
-    await this.page.locator(".quick-input-widget input").fill(text);
-    await this.page.locator(".quick-input-widget .monaco-button", { hasText: exactly(button) }).click();
+    const widget = this.page.locator(".quick-input-widget");
+    const input = widget.locator("input");
+    await input.waitFor();
+    await until(`${text} to be entered`, () =>
+      inTime(async () => {
+        if (await widget.isHidden()) return;
+        await input.fill(text, PRESS_AGAIN);
+        await widget.locator(".monaco-button", { hasText: exactly(button) }).click(PRESS_AGAIN);
+        await widget.waitFor({ state: "hidden", ...PRESS_AGAIN });
+      }),
+    );
   }
 
   /** What all notifications say that nobody has answered yet, the last one first. */
