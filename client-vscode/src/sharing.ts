@@ -110,9 +110,9 @@ export class Sharing {
   private usedElsewhere(): boolean {
     const names = fs.existsSync(this.users) ? fs.readdirSync(this.users) : [];
     const others = names.map((name) => path.join(this.users, name)).filter((file) => file !== this.use);
-    const [used, stale] = [others.filter((file) => holder(file) !== undefined), others.filter((file) => holder(file) === undefined)];
+    const stale = others.filter((file) => holder(file) === undefined);
     for (const file of stale) fs.rmSync(file, { force: true });
-    return used.length > 0;
+    return stale.length < others.length;
   }
 
   private beat(): void {

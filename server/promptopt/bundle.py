@@ -80,12 +80,11 @@ class Manifest:
             raise BundleError(f"{folder} has manifest format {found}; this version reads format {FORMAT}.", "Upgrade promptopt.")
         try:
             data["codec"] = Table.from_json(data["codec"])
-            if not isinstance(data["prefix"], list):
-                raise TypeError("prefix should be a list")
-            data["prefix"] = tuple(data["prefix"])
-            if not isinstance(data.get("headings", []), list):
-                raise TypeError("headings should be a list")
-            data["headings"] = tuple(data.get("headings", []))
+            data.setdefault("headings", [])
+            for name in ("prefix", "headings"):
+                if not isinstance(data[name], list):
+                    raise TypeError(f"{name} should be a list")
+                data[name] = tuple(data[name])
             if data.get("calibration") and not isinstance(data["calibration"], dict):
                 raise TypeError("calibration should have a slope and an intercept")
             data["calibration"] = Calibration(**data["calibration"]) if data.get("calibration") else None

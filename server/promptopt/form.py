@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 FEW = 3
 "Words of a line that says something; shorter ones, as fences and rules are, may stand twice."
-_MARK = re.compile(r"\s*(?:[-*•]|\d+[.)])\s+")
+MARK = re.compile(r"\s*(?:[-*•]|\d+[.)])\s+")
+"The bullet or number of a line."
 
 
 def in_form(prompt: str, rewrite: str, headings: Sequence[str]) -> bool:
@@ -16,13 +17,18 @@ def in_form(prompt: str, rewrite: str, headings: Sequence[str]) -> bool:
     """
     if not headings or rewrite == prompt:
         return True
-    return any(follows(lines, headings) and not _repeat(lines) for lines in _around(prompt, rewrite))
+    return any(in_order(lines, headings) == list(headings) and not _repeat(lines) for lines in _around(prompt, rewrite))
 
 
-def follows(lines: Sequence[str], headings: Sequence[str]) -> bool:
-    """Whether there is a line that begins with the first heading, after it one that begins with the second, and so on."""
-    left = iter(lines)
-    return all(any(begins(line, heading) for line in left) for heading in headings)
+def in_order(lines: Sequence[str], headings: Sequence[str]) -> list[str]:
+    """Those of the headings with which lines begin, each behind the line of the one before."""
+    found, place = [], 0
+    for heading in headings:
+        line = next((number for number in range(place, len(lines)) if begins(lines[number], heading)), None)
+        if line is not None:
+            found.append(heading)
+            place = line + 1
+    return found
 
 
 def begins(line: str, heading: str) -> bool:
@@ -38,5 +44,5 @@ def _around(prompt: str, rewrite: str) -> Iterator[list[str]]:
 
 
 def _repeat(lines: Sequence[str]) -> bool:
-    bare = (_MARK.sub("", line, count=1).casefold().split() for line in lines)
+    bare = (MARK.sub("", line, count=1).casefold().split() for line in lines)
     return any(times > 1 for times in Counter(tuple(words) for words in bare if len(words) >= FEW).values())

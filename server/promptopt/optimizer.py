@@ -79,7 +79,7 @@ class Optimizer:
             self._fetch(report, stop)
 
     def optimize(self, prompt: str, stop: threading.Event | None = None, report: Report | None = None) -> Rewrite:
-        """The likeliest rewrite of `prompt`.
+        """The likeliest rewrite of `prompt`, or a drawn one where that is out of its adapter's form or in doubt.
 
         `report` is told of each piece. Raises InvalidInput for an empty or over-long prompt, RewriteFailed when what the network
         wrote is not acceptable, Cancelled once `stop` is set, Unavailable where memory runs out; that and the like from a server.
@@ -92,7 +92,7 @@ class Optimizer:
         return _timed(written, time.perf_counter() - started)
 
     def stream(self, prompt: str, stop: threading.Event | None = None) -> Generator[Progress | Rewrite, None, None]:
-        """The rewrite while it is written, one Progress for each piece, and the Rewrite last. Raises what `optimize` raises.
+        """The likeliest rewrite while it is written, one Progress for each piece, and last what `optimize` gives. Raises what that raises.
 
         The network runs on a thread of its own and does not wait for the reader; it stops when the iterator is closed.
         """

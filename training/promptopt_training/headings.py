@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
-from promptopt.form import begins
+from promptopt.form import begins, in_order
 from promptopt_training.records import Pair
 
 LONGEST = 8
@@ -24,7 +24,7 @@ def shared_headings(pairs: Iterable[Pair]) -> tuple[str, ...]:
     longest = [start for start in shared if not any(other != start and begins(other, start) for other in shared)]
     found = sorted(longest, key=lambda start: _line_of(start, written[0]))
     for lines in written[1:]:
-        found = _in_order(found, lines)
+        found = in_order(lines, found)
     return tuple(found)
 
 
@@ -35,14 +35,3 @@ def _starts(line: str) -> Iterable[str]:
 
 def _line_of(start: str, lines: Sequence[str]) -> int:
     return next(number for number, line in enumerate(lines) if begins(line, start))
-
-
-def _in_order(headings: Sequence[str], lines: Sequence[str]) -> list[str]:
-    """Those of the headings that follow each other in the lines."""
-    kept, place = [], 0
-    for heading in headings:
-        after = next((number for number, line in enumerate(lines) if number >= place and begins(line, heading)), None)
-        if after is not None:
-            kept.append(heading)
-            place = after + 1
-    return kept

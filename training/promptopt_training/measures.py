@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from promptopt.form import MARK
 from promptopt.units import protected_spans
 
 LEAST_LINES = 3
@@ -21,7 +22,6 @@ your
 STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
 _HEAD = re.compile(r"Act as ?(?P<persona>[^\n]*)\n\nContext:(?P<context>[^\n]*)\n\nTask: ?")
 _TAIL = re.compile(r"\n\nConstraints:((?:\n[^\n]+)*)\n\nSteps:((?:\n[^\n]+)*)\n\nGoal:([^\n]*)\n*")
-_MARK = re.compile(r"\s*(?:[-*•]|\d+[.)])\s+")
 _LABEL = re.compile(r"\s*(?:[-*•]\s+|\d+[.)]\s+|(?:Context|Task|Goal):\s*)", re.IGNORECASE)
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _URL = re.compile(
@@ -183,7 +183,7 @@ def distinct_share(rewrites: Sequence[str]) -> float | None:
     None without such lines. It falls as a set grows, so only sets of one size compare.
     """
     parsed = [found for found in map(sections, rewrites) if found is not None]
-    lines = [_MARK.sub("", line, count=1).casefold() for found in parsed for line in (*found.constraints, *found.steps)]
+    lines = [MARK.sub("", line, count=1).casefold() for found in parsed for line in (*found.constraints, *found.steps)]
     return len(set(lines)) / len(lines) if lines else None
 
 
@@ -237,7 +237,7 @@ def _written(prompt: str, rewrite: str) -> str:
 
 
 def _without_marks(text: str) -> str:
-    return "\n".join(_MARK.sub("", line, count=1) for line in text.split("\n"))
+    return "\n".join(MARK.sub("", line, count=1) for line in text.split("\n"))
 
 
 def _distinct(found: Iterable[str]) -> list[str]:

@@ -52,11 +52,7 @@ class Model:
         written = self.engine.batch(sources, self._decoding(), stop)
         if stop.is_set():
             raise Cancelled("The rewrites were cancelled.")
-        outcomes = [self._outcome(prompt, tokens) for prompt, tokens in zip(prompts, written, strict=True)]
-        return [
-            self._sound(prompt, outcome, stop) if isinstance(outcome, Written) else outcome
-            for prompt, outcome in zip(prompts, outcomes, strict=True)
-        ]
+        return [self._outcome(prompt, tokens, stop) for prompt, tokens in zip(prompts, written, strict=True)]
 
     def _sound(self, prompt: str, written: Written, stop: threading.Event) -> Written:
         """`written` where it is in form and beyond doubt, else the first draw that is both, else the surest of those in form.
@@ -102,9 +98,9 @@ class Model:
     def _decoding(self, temperature: float = 0.0, seed: int = 0) -> Decoding:
         return replace(decoding_of(self.manifest, self.codec), temperature=temperature, seed=seed)
 
-    def _outcome(self, prompt: str, tokens: Sequence[Token]) -> Written | RewriteFailed | InvalidInput:
+    def _outcome(self, prompt: str, tokens: Sequence[Token], stop: threading.Event) -> Written | RewriteFailed | InvalidInput:
         try:
-            return self._finished(prompt, tokens)
+            return self._sound(prompt, self._finished(prompt, tokens), stop)
         except RewriteFailed as error:
             return error
 
